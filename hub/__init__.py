@@ -1,0 +1,1 @@
+"""Live sessions: one authoritative JSON document per user session."""
