@@ -1,0 +1,62 @@
+"""The listening socket: bound once, by the process that was started, and handed to whoever accepts on it."""
+
+import socket
+from urllib.parse import urlsplit
+
+from hub.cli import CommandError
+from hub.settings import split_bind
+
+BACKLOG = 2048
+
+
+def listen(bind: str) -> socket.socket:
+    """A socket bound to ``host:port``. :class:`CommandError` if the address cannot be had."""
+    host, port = split_bind(bind)
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        listener = socket.socket(family, kind, protocol)
+    except OSError as error:
+        raise CommandError(f"{bind}: {_reason(error)}") from None
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+        listener.listen(BACKLOG)
+    except OSError as error:
+        listener.close()
+        raise CommandError(f"{bind}: {_reason(error)}") from None
+    listener.setblocking(False)
+    return listener
+
+
+def bound_to(listener: socket.socket) -> str:
+    """``host:port`` a socket really has."""
+    host, port = listener.getsockname()[:2]
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def url_of(listener: socket.socket, tls: bool) -> str:
+    """The base URL under which this machine reaches the socket."""
+    host, port = listener.getsockname()[:2]
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
+    return f"{'https' if tls else 'http'}://{f'[{host}]' if ':' in host else host}:{port}"
+
+
+def is_free(port: int) -> bool:
+    """Whether a loopback port can be bound now."""
+    try:
+        listen(f"127.0.0.1:{port}").close()
+    except CommandError:
+        return False
+    return True
+
+
+def free_port() -> int:
+    """A loopback port that nobody has at the moment."""
+    with listen("127.0.0.1:0") as listener:
+        return int(urlsplit(url_of(listener, tls=False)).port or 0)
+
+
+def _reason(error: OSError) -> str:
+    return (error.strerror or "cannot be used").lower()

@@ -1,0 +1,84 @@
+"""``hub serve``: one node in this process, or several in processes of their own on one socket."""
+
+import asyncio
+import os
+import socket
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from hub.cli.listen import bound_to, listen, url_of
+from hub.cli.output import note, print_json
+from hub.cli.server import Server, Tls, make_config
+from hub.settings import Settings, config_path, load_settings
+
+
+@dataclass(frozen=True, slots=True)
+class Serving:
+    """What ``hub serve`` was asked for."""
+
+    config: Path | None
+    bind: str | None
+    workers: int
+    tls: Tls | None
+    as_json: bool
+
+
+def serve(asked: Serving) -> None:
+    """Run until a signal says to stop."""
+    path = config_path(asked.config, os.environ)
+    settings = load_settings(path, os.environ, {"bind": asked.bind})
+    with listen(settings.bind) as listener:
+        # With port 0 the real port is known only now, and public_url may follow from it.
+        settings = load_settings(
+            path, os.environ, {"bind": bound_to(listener) if settings.bind.endswith(":0") else asked.bind}
+        )
+        if not settings.identity_providers:
+            note("no identity provider is configured: nobody can log in")
+
+        def ready() -> None:
+            _say_listening(url_of(listener, asked.tls is not None), asked.as_json)
+
+        if asked.workers > 1:
+            from hub.cli.workers import run_workers
+
+            run_workers(settings, path, asked, listener, ready)
+        else:
+            run_node(settings, listener, asked.tls, ready)
+
+
+def run_node(settings: Settings, listener: socket.socket, tls: Tls | None, on_ready: Callable[[], None]) -> None:
+    """One node on a bound socket; returns when it has drained."""
+    from hub.app import create_app
+
+    application = create_app(settings)
+    server = Server(make_config(application, tls), application, on_ready)
+    server.run(sockets=[listener])
+
+
+def serve_as_worker(config: Path | None, socket_fd: int, link_fd: int, tls: Tls | None) -> None:
+    """One node on an inherited socket. Tells its parent when it is ready, and drains when the parent is gone."""
+    settings = load_settings(config_path(config, os.environ), os.environ)
+    link = socket.socket(fileno=link_fd)
+    link.setblocking(True)
+
+    def ready() -> None:
+        link.send(b"!")
+        threading.Thread(target=_leave_with_parent, args=(link,), daemon=True).start()
+
+    with socket.socket(fileno=socket_fd) as listener:
+        run_node(settings, listener, tls, ready)
+
+
+def _leave_with_parent(link: socket.socket) -> None:
+    while link.recv(1):
+        pass
+    os.kill(os.getpid(), 15)
+
+
+def _say_listening(url: str, as_json: bool) -> None:
+    if as_json:
+        print_json({"listening": url}, lines=True)
+    else:
+        print(f"hub is listening on {url}", flush=True)

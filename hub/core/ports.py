@@ -1,0 +1,182 @@
+"""What the use cases ask of a store, and the facts it answers with. ``hub.store`` is the one real one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol, TypeAlias
+
+from hub.core.change import Change
+from hub.core.json import Object
+from hub.core.position import Position
+from hub.core.session import EndReason, LogIn, Session
+
+
+@dataclass(frozen=True, slots=True)
+class NewSession:
+    """A session about to be opened. Durations are milliseconds."""
+
+    sid: str
+    log_in: LogIn
+    verifier: bytes
+    document: Object
+    absolute_ms: int
+    idle_ms: int
+    retention_ms: int
+    per_user: int
+    actor: str
+    request_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """It is open; ``beyond`` are the user's oldest sessions over the limit, which are to be ended."""
+
+    session: Session
+    beyond: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
+class IdempotencyKey:
+    """A caller's key, scoped to session and actor, and what it stands for (a digest of the body)."""
+
+    key: str
+    actor: str
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Remembered:
+    """What an idempotency key was answered the first time."""
+
+    is_same_body: bool
+    base: Position
+    position: Position
+    changed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Revision:
+    """The next revision of a session, worked out and waiting to be written."""
+
+    position: Position
+    chain: bytes
+    document: Object
+    entry: bytes
+    trim_below: int  # oldest revision to keep; 0 keeps all
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """Written and published."""
+
+
+@dataclass(frozen=True, slots=True)
+class Conflict:
+    """Somebody was faster: this is the session now."""
+
+    session: Session
+
+
+@dataclass(frozen=True, slots=True)
+class Over:
+    """The session is over, or a deadline has passed."""
+
+    session: Session
+
+
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """There is no such session."""
+
+
+CommitOutcome: TypeAlias = Done | Conflict | Over | Missing | Remembered
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """Part of a history: changes in order. ``is_known`` says whether ``since`` is in it."""
+
+    changes: Sequence[Change]
+    why_not: Literal["compacted", "fork", "ahead"] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """What an end did: ``confirmed`` says whether the replicas have it (``none`` of none is ``all``)."""
+
+    count: int
+    confirmed: Literal["all", "some", "none"] = "all"
+
+
+class Clock(Protocol):
+    """The store's time, as well as this node knows it."""
+
+    def now_ms(self) -> int:
+        """Milliseconds since the epoch."""
+
+
+class SessionStore(Protocol):
+    """Sessions at rest. Every method may raise ``Maintenance``, ``ReadOnly`` or ``Unconfirmed``."""
+
+    clock: Clock
+
+    def new_sid(self, issuer: str, user: str) -> str:
+        """A fresh public id; all sessions of one user share its first part."""
+
+    async def open(self, new: NewSession) -> Opened | None:
+        """Open a session; ``None`` if its log-in began before the user was logged out everywhere."""
+
+    async def read(self, sid: str) -> Session | None:
+        """The session as it is: live, or its tombstone. One that is due is ended first."""
+
+    async def read_for_commit(
+        self, sid: str, key: IdempotencyKey | None
+    ) -> tuple[Session | None, Remembered | None]:
+        """The same, and what the key was answered, read together."""
+
+    async def commit(
+        self, before: Session, after: Revision, key: IdempotencyKey | None
+    ) -> CommitOutcome:
+        """Move the session to ``after`` if it still stands at ``before``; publish."""
+
+    async def remember(self, sid: str, key: IdempotencyKey, unchanged_at: Position) -> None:
+        """Keep the answer of a commit that changed nothing."""
+
+    async def touch(self, session: Session, idle_ms: int) -> int | None:
+        """Slide the idle deadline; the new deadline (ms), or ``None`` if the session is over."""
+
+    async def end(
+        self, sids: Sequence[str], reason: EndReason, *, detail: str, actor: str, request_id: str
+    ) -> Ended:
+        """End these sessions of one user."""
+
+    async def end_user(
+        self,
+        tag: str,
+        reason: EndReason,
+        *,
+        spared: str | None,
+        detail: str,
+        actor: str,
+        request_id: str,
+    ) -> Ended:
+        """End all live sessions of one user in one act, ``spared`` excepted."""
+
+    async def changes(self, session: Session, since: Position, limit: int) -> History:
+        """What came after ``since``, or why that cannot be said."""
+
+    async def change(self, session: Session, revision: int) -> Change | None:
+        """One change, if history still has it."""
+
+    def tag_of(self, issuer: str, user: str) -> str:
+        """The part that all sids of a user share."""
+
+    async def sids_of(self, tag: str) -> list[str]:
+        """The user's live sids, oldest first."""
+
+    async def sids_from(self, cursor: str | None, limit: int) -> tuple[list[str], str | None]:
+        """Live sids of everybody, page by page: sids and the next cursor."""
+
+    async def connections(self, sid: str) -> list[dict[str, Any]]:
+        """Who is connected now, over all nodes: ``[{id, app, since}]``."""

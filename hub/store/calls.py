@@ -1,0 +1,160 @@
+"""Calls to the store: all commands of one event-loop turn travel in one pipeline.
+
+A call is never repeated here. What was not sent fails with ``Maintenance``; what was sent and not answered
+fails with ``OutcomeUnknown``, and only the caller can find out whether it happened.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from redis.asyncio.connection import AbstractConnection
+from redis.exceptions import (
+    AuthenticationError,
+    ClusterDownError,
+    MasterDownError,
+    OutOfMemoryError,
+    ReadOnlyError,
+    RedisError,
+    ResponseError,
+    TryAgainError,
+)
+from redis.exceptions import ConnectionError as RedisConnectionError
+
+from hub.errors import HubError, Maintenance, ReadOnly
+from hub.protocol.messages import Mode
+
+LANES = 4  # connections; more batches wait and grow meanwhile
+MOST_IN_A_BATCH = 512
+FRESH_SECONDS = 1.0  # a connection idle for longer is looked at before it is trusted
+TRANSIENT = (TryAgainError, ClusterDownError, MasterDownError)
+READ_ONLY_REPLIES = ("MISCONF", "NOREPLICAS", "OOM")
+
+Connect = Callable[[], AbstractConnection]
+Reply = Any
+_Waiting = tuple[tuple[Any, ...], "asyncio.Future[Reply]"]
+
+
+class OutcomeUnknown(Maintenance):
+    """The store was sent this call and did not answer."""
+
+
+class Calls:
+    """Batches calls onto a few connections. ``on_failure`` hears which mode an answer speaks for."""
+
+    def __init__(self, connect: Connect, on_failure: Callable[[Mode], None]) -> None:
+        self._connect = connect
+        self._on_failure = on_failure
+        self._refuse: HubError | None = None
+        self._waiting: list[_Waiting] = []
+        self._idle: list[tuple[AbstractConnection, float]] = []
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._scheduled = False
+
+    def refuse(self, error: HubError | None) -> None:
+        """While the store is known to be away, fail at once with ``error`` instead of trying."""
+        self._refuse = error
+
+    def call(self, *command: Any) -> Awaitable[Reply]:
+        """Send one command; the awaitable gives its answer or raises a ``HubError`` or ``ResponseError``."""
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[Reply] = loop.create_future()
+        if self._refuse is not None:
+            future.set_exception(type(self._refuse)(self._refuse.detail))
+            return future
+        self._waiting.append((command, future))
+        if not self._scheduled:
+            self._scheduled = True
+            loop.call_soon(self._depart)
+        return future
+
+    def _depart(self) -> None:
+        self._scheduled = False
+        while self._waiting and len(self._tasks) < LANES:
+            batch, self._waiting = (
+                self._waiting[:MOST_IN_A_BATCH],
+                self._waiting[MOST_IN_A_BATCH:],
+            )
+            task = asyncio.create_task(self._carry(batch))
+            self._tasks.add(task)
+            task.add_done_callback(self._arrived)
+
+    def _arrived(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if self._waiting:
+            self._depart()
+
+    async def _carry(self, batch: list[_Waiting]) -> None:
+        connection: AbstractConnection | None = None
+        try:
+            connection = await self._lane()
+            await connection.send_packed_command(
+                connection.pack_commands([command for command, _ in batch])
+            )
+            for _, future in batch:
+                await self._receive(connection, future)
+            self._idle.append((connection, asyncio.get_running_loop().time()))
+        except (RedisError, OSError, asyncio.CancelledError) as error:
+            self._fail(batch, was_sent=connection is not None)
+            if connection is not None:
+                await connection.disconnect(nowait=True)
+            if isinstance(error, asyncio.CancelledError):
+                raise
+
+    async def _lane(self) -> AbstractConnection:
+        now = asyncio.get_running_loop().time()
+        while self._idle:
+            connection, since = self._idle.pop()
+            if now - since < FRESH_SECONDS or not await _is_dead(connection):
+                return connection
+            await connection.disconnect(nowait=True)
+        connection = self._connect()
+        await connection.connect()
+        return connection
+
+    async def _receive(self, connection: AbstractConnection, future: asyncio.Future[Reply]) -> None:
+        try:
+            reply = await connection.read_response()
+        except (RedisConnectionError, AuthenticationError):
+            raise
+        except ResponseError as error:
+            if not future.done():
+                future.set_exception(self._translate(error))
+        else:
+            if not future.done():
+                future.set_result(reply)
+
+    def _translate(self, error: ResponseError) -> Exception:
+        if isinstance(error, ReadOnlyError | OutOfMemoryError) or str(error).startswith(READ_ONLY_REPLIES):
+            self._on_failure("read_only")
+            return ReadOnly()
+        if isinstance(error, TRANSIENT):
+            self._on_failure("maintenance")
+            return Maintenance()
+        return error
+
+    def _fail(self, batch: list[_Waiting], was_sent: bool) -> None:
+        self._on_failure("maintenance")
+        for _, future in batch:
+            if not future.done():
+                future.set_exception(OutcomeUnknown() if was_sent else Maintenance())
+
+    async def close(self) -> None:
+        """Let what is under way arrive, then close the connections."""
+        while self._tasks:
+            await asyncio.wait(self._tasks)
+        for connection, _ in self._idle:
+            await connection.disconnect()
+        self._idle.clear()
+
+
+async def _is_dead(connection: AbstractConnection) -> bool:
+    """Whether the store closed a connection while nobody used it (or it holds something unread)."""
+    try:
+        return await connection.can_read()
+    except (RedisError, OSError):
+        return True
+
+

@@ -1,0 +1,220 @@
+"""The feed: what this node hears from the store, and the certainty that it hears it.
+
+Sharded pub/sub on one connection, opened here and never silently reopened: a loss is told to every
+follower, who then reads again. Publishing is at most once, so the feed also talks to itself: a probe that
+does not come back in time means the connection is deaf, and it is dropped as lost.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import math
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal, Protocol, TypeAlias
+
+from redis.asyncio.connection import AbstractConnection
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import RedisError
+
+from hub.core.position import Position
+from hub.errors import HubError
+from hub.store import keys
+from hub.store.calls import Calls, Connect
+
+PROBE_EVERY_SECONDS = 2.0
+PROBE_LATEST_SECONDS = 5.0
+RETRY_SECONDS = (0.1, 2.0)
+
+log = logging.getLogger("hub.store.feed")
+
+
+@dataclass(frozen=True, slots=True)
+class HeardChange:
+    """A change was published: still sealed."""
+
+    sid: str
+    position: Position
+    sealed: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class HeardEnd:
+    """An end was published: still sealed."""
+
+    sid: str
+    at_ms: int
+    sealed: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class HeardPresence:
+    """Connections of a session came or went."""
+
+    sid: str
+
+
+Heard: TypeAlias = HeardChange | HeardEnd | HeardPresence
+
+
+class Follower(Protocol):
+    """Who is told what the feed brings. Neither method may block."""
+
+    def on_heard(self, heard: Heard) -> None:
+        """A message of a channel that is followed."""
+
+    def on_feed_restored(self) -> None:
+        """The feed was lost and is back: what was missed meanwhile is not known."""
+
+
+def parse(payload: bytes) -> Heard | None:
+    """Read a published message; ``None`` for what is none (somebody else may write to the store)."""
+    kind, _, rest = payload.partition(b" ")
+    try:
+        match kind:
+            case b"c":
+                sid, position, sealed = rest.split(b" ", 2)
+                return HeardChange(sid.decode(), Position.parse(position.decode()), sealed)
+            case b"e":
+                sid, at_ms, sealed = rest.split(b" ", 2)
+                return HeardEnd(sid.decode(), int(at_ms), sealed)
+            case b"p":
+                return HeardPresence(rest.decode())
+    except ValueError:
+        pass
+    return None
+
+
+class Feed:
+    """One node's subscriptions, by user tag, counted."""
+
+    def __init__(self, connect: Connect, calls: Calls, follower: Follower) -> None:
+        self._connect, self._calls, self._follower = connect, calls, follower
+        self._counts: dict[str, int] = {}
+        self._awaited: dict[str, asyncio.Future[None]] = {}
+        self._connection: AbstractConnection | None = None
+        self._probe_tag = secrets.token_hex(8)
+        self._probe_heard_at = 0.0
+        self.is_delivering = False
+        self._up = asyncio.Event()
+
+    async def subscribe(self, tag: str) -> None:
+        """Hear of this user from now on. Returns once the store has confirmed it (or the feed is lost:
+        then everything is read again anyway)."""
+        self._counts[tag] = self._counts.get(tag, 0) + 1
+        channel = keys.channel(tag)
+        if self._counts[tag] == 1:
+            self._awaited[channel] = asyncio.get_running_loop().create_future()
+            await self._say("SSUBSCRIBE", channel)
+        if (confirmed := self._awaited.get(channel)) is not None:
+            await asyncio.shield(confirmed)
+
+    async def unsubscribe(self, tag: str) -> None:
+        """One follower of this user less."""
+        self._counts[tag] -= 1
+        if self._counts[tag] == 0:
+            del self._counts[tag]
+            self._confirm(keys.channel(tag))
+            await self._say("SUNSUBSCRIBE", keys.channel(tag))
+
+    async def wait_until_up(self) -> None:
+        """Until the feed is connected and subscribed."""
+        await self._up.wait()
+
+    async def run(self) -> None:
+        """Connect, listen, and after a loss connect again; until cancelled."""
+        pause, lost_before = RETRY_SECONDS[0], False
+        while True:
+            try:
+                await self._listen(lost_before)
+                pause = RETRY_SECONDS[0]
+            except (RedisError, OSError) as error:
+                log.warning("feed_lost", extra={"why": type(error).__name__})
+                if self._up.is_set():
+                    pause = RETRY_SECONDS[0]
+            finally:
+                self.is_delivering = False
+                self._up.clear()
+                self._connection = None
+            lost_before = True
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, RETRY_SECONDS[1])
+
+    async def _listen(self, lost_before: bool) -> None:
+        connection = self._connect()
+        await connection.connect()
+        probing = None
+        try:
+            await self._subscribe_to_all(connection)
+            self._went_up(lost_before)
+            probing = asyncio.create_task(self._probe(connection))
+            while True:
+                self._take(await connection.read_response(timeout=math.inf))
+        finally:
+            if probing is not None:
+                probing.cancel()
+            await connection.disconnect(nowait=True)
+            for channel in list(self._awaited):
+                self._confirm(channel)
+
+    async def _subscribe_to_all(self, connection: AbstractConnection) -> None:
+        # From here on new followers say so on this connection themselves; no turn passes in between.
+        self._connection = connection
+        missing = {keys.channel(tag) for tag in [*self._counts, self._probe_tag]}
+        await connection.send_packed_command(
+            connection.pack_commands([("SSUBSCRIBE", channel) for channel in missing])
+        )
+        while missing:
+            reply = await connection.read_response(timeout=PROBE_LATEST_SECONDS)
+            if reply is None:
+                raise RedisConnectionError("the store does not confirm subscriptions")
+            missing.discard(self._take(reply))
+
+    def _went_up(self, lost_before: bool) -> None:
+        self._probe_heard_at = asyncio.get_running_loop().time()
+        self.is_delivering = True
+        self._up.set()
+        if lost_before:
+            self._follower.on_feed_restored()
+
+    def _take(self, reply: object) -> str:
+        """Handle one answer; returns the channel it confirms, if it is a confirmation."""
+        if not isinstance(reply, list) or len(reply) != 3:
+            return ""
+        kind, channel, payload = reply
+        if kind == b"smessage":
+            if payload == b"probe":
+                self._probe_heard_at = asyncio.get_running_loop().time()
+            elif (heard := parse(payload)) is not None:
+                self._follower.on_heard(heard)
+        elif kind == b"ssubscribe":
+            self._confirm(channel.decode())
+            return str(channel.decode())
+        return ""
+
+    def _confirm(self, channel: str) -> None:
+        confirmed = self._awaited.pop(channel, None)
+        if confirmed is not None and not confirmed.done():
+            confirmed.set_result(None)
+
+    async def _say(self, command: Literal["SSUBSCRIBE", "SUNSUBSCRIBE"], channel: str) -> None:
+        if self._connection is None:
+            self._confirm(channel)  # the next connection subscribes to all that is counted, then tells
+            return
+        with contextlib.suppress(RedisError, OSError):
+            await self._connection.send_command(command, channel)
+
+    async def _probe(self, connection: AbstractConnection) -> None:
+        """Talk to ourselves; a feed that does not hear it is closed, which ends ``_listen``."""
+        loop = asyncio.get_running_loop()
+        while True:
+            with contextlib.suppress(HubError):
+                await self._calls.call("SPUBLISH", keys.channel(self._probe_tag), "probe")
+            await asyncio.sleep(PROBE_EVERY_SECONDS)
+            if loop.time() - self._probe_heard_at > PROBE_LATEST_SECONDS:
+                self.is_delivering = False
+                await connection.disconnect(nowait=True)
+                return

@@ -1,0 +1,99 @@
+"""Health of the store as this node sees it: the mode, who is told, and the way back to ``live``.
+
+A mode other than ``live`` is entered by the first call that fails and left only by a probe, and only once
+the feed delivers again. Nothing here ends a session or doubts a caller.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Awaitable, Callable
+
+from redis.asyncio.connection import AbstractConnection
+from redis.exceptions import RedisError, ResponseError
+
+from hub.errors import Maintenance, ReadOnly, Unavailable
+from hub.protocol.messages import Mode
+from hub.store.calls import Connect
+
+RETRY_SECONDS = (0.1, 2.0)
+PROBE_LATEST_SECONDS = 2.0
+
+log = logging.getLogger("hub.store.health")
+
+
+class Health:
+    """The mode of this node. ``listeners`` are called at each transition; they must not block."""
+
+    def __init__(self, connect: Connect) -> None:
+        self._connect = connect
+        self._recover = asyncio.Event()
+        self.mode: Mode = "live"
+        self.is_live = asyncio.Event()
+        self.is_live.set()
+        self.listeners: list[Callable[[Mode], None]] = []
+
+    def failed(self, mode: Mode) -> None:
+        """A call failed in a way that speaks for ``mode``."""
+        if self.mode == "live" or (self.mode == "read_only" and mode == "maintenance"):
+            self._enter(mode)
+            self._recover.set()
+
+    @property
+    def refusal(self) -> Unavailable | None:
+        """What a call to the store is answered at once while there is none."""
+        return Maintenance() if self.mode == "maintenance" else None
+
+    @property
+    def write_refusal(self) -> Unavailable | None:
+        """What a write is answered at once while none can be made."""
+        return ReadOnly() if self.mode == "read_only" else self.refusal
+
+    def _enter(self, mode: Mode) -> None:
+        log.warning("mode", extra={"mode": mode, "before": self.mode})
+        self.mode = mode
+        if mode == "live":
+            self.is_live.set()
+        else:
+            self.is_live.clear()
+        for listener in self.listeners:
+            listener(mode)
+
+    async def run(self, feed_up: Callable[[], Awaitable[None]]) -> None:
+        """Whenever the mode is not ``live``, probe until it can be again; until cancelled."""
+        while True:
+            await self._recover.wait()
+            self._recover.clear()
+            pause = RETRY_SECONDS[0]
+            while self.mode != "live":
+                await asyncio.sleep(pause)
+                pause = min(pause * 2, RETRY_SECONDS[1])
+                found = await self._probe()
+                if found == "live":
+                    await feed_up()
+                if found != self.mode:
+                    self._enter(found)
+
+    async def _probe(self) -> Mode:
+        connection = self._connect()
+        try:
+            async with asyncio.timeout(PROBE_LATEST_SECONDS):
+                await connection.connect()
+                return await self._ask(connection)
+        except (RedisError, OSError, TimeoutError):
+            return "maintenance"
+        finally:
+            with contextlib.suppress(RedisError, OSError):
+                await connection.disconnect(nowait=True)
+
+    async def _ask(self, connection: AbstractConnection) -> Mode:
+        await connection.send_command("PING")
+        await connection.read_response()
+        try:
+            await connection.send_command("SET", "hub:probe", "1", "EX", "60")
+            await connection.read_response()
+        except ResponseError:
+            return "read_only"
+        return "live"

@@ -1,0 +1,52 @@
+"""Histories: the stored changes of a session, in order."""
+
+from __future__ import annotations
+
+from hub.core.change import Change
+from hub.core.position import Position
+from hub.core.ports import History
+from hub.core.session import Session
+from hub.errors import Compacted
+from hub.store import keys, records
+from hub.store.calls import Calls, Reply
+from hub.store.sealing import SealBroken
+
+
+class Histories:
+    """Reads of histories."""
+
+    def __init__(self, calls: Calls) -> None:
+        self._calls = calls
+
+    async def changes(self, session: Session, since: Position, limit: int) -> History:
+        """At most ``limit`` changes after ``since``, or why ``since`` cannot be continued from."""
+        at = session.position
+        if since.revision > at.revision:
+            return History((), "ahead")
+        if since.revision == at.revision:
+            return History((), None if since == at else "fork")
+        first = f"{since.revision}-0"
+        entries = await self._calls.call(
+            "XRANGE", keys.history(session.sid), first, "+", "COUNT", limit + 1
+        )
+        if not entries or entries[0][0] != first.encode():
+            return History((), "compacted")
+        changes = [self._read(session, entry) for entry in entries]
+        if changes[0].position != since:
+            return History((), "fork")
+        return History(changes[1:])
+
+    async def change(self, session: Session, revision: int) -> Change | None:
+        """One change, if history still has it."""
+        name = f"{revision}-0"
+        entries = await self._calls.call("XRANGE", keys.history(session.sid), name, name)
+        return self._read(session, entries[0]) if entries else None
+
+    def _read(self, session: Session, entry: Reply) -> Change:
+        try:
+            change, _, _ = records.read_stream_entry(
+                session.sid, entry[0], entry[1], session.data_key
+            )
+        except SealBroken:
+            raise Compacted("A part of the history does not open") from None
+        return change

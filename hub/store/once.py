@@ -1,0 +1,35 @@
+"""Things that may be used one time only: log-in transactions, bearer tokens of the IdP, tickets, codes."""
+
+from __future__ import annotations
+
+from typing import Literal, TypeAlias
+
+from hub.store import keys
+from hub.store.calls import Calls
+
+Purpose: TypeAlias = Literal["transaction", "bearer", "ticket", "logout", "code"]
+
+
+class Once:
+    """Marks that are set or taken by one caller only."""
+
+    def __init__(self, calls: Calls) -> None:
+        self._calls = calls
+
+    async def claim(self, purpose: Purpose, value: str, seconds: int) -> bool:
+        """Whether this is the first claim of ``value``; remembered for ``seconds``."""
+        name = keys.once(purpose, value)
+        return bool(await self._calls.call("SET", name, "1", "NX", "EX", max(1, seconds)))
+
+    async def release(self, purpose: Purpose, value: str) -> None:
+        """Let ``value`` be claimed again: what it was for did not happen."""
+        await self._calls.call("DEL", keys.once(purpose, value))
+
+    async def put(self, purpose: Purpose, value: str, content: bytes, seconds: int) -> None:
+        """Keep ``content`` under ``value`` until it is taken, ``seconds`` at most."""
+        await self._calls.call("SET", keys.once(purpose, value), content, "EX", seconds)
+
+    async def take(self, purpose: Purpose, value: str) -> bytes | None:
+        """The content kept under ``value``, once."""
+        content: bytes | None = await self._calls.call("GETDEL", keys.once(purpose, value))
+        return content

@@ -1,0 +1,250 @@
+"""Sessions in the store: opened, read, committed to, touched and ended, each by one atomic script."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import hmac
+import logging
+import secrets
+
+from hub.core.chain import Chain, position_at
+from hub.core.change import encode_entry
+from hub.core.limits import IDEMPOTENCY_SECONDS
+from hub.core.ports import (
+    CommitOutcome,
+    Conflict,
+    Done,
+    IdempotencyKey,
+    Missing,
+    NewSession,
+    Opened,
+    Over,
+    Remembered,
+    Revision,
+)
+from hub.core.position import Position
+from hub.core.session import Session, user_tag
+from hub.core.times import rfc3339
+from hub.errors import Maintenance, Unconfirmed
+from hub.store import keys, records
+from hub.store.calls import Calls, OutcomeUnknown, Reply
+from hub.store.clock import StoreClock
+from hub.store.scripts import Scripts
+from hub.store.sealing import MasterKeys, SealBroken
+
+log = logging.getLogger("hub.security")
+
+
+class Records:
+    """Reads and writes of single sessions. ``Ends`` and ``Histories`` stand beside it."""
+
+    def __init__(
+        self,
+        calls: Calls,
+        scripts: Scripts,
+        clock: StoreClock,
+        masters: MasterKeys,
+        chain: Chain,
+        index_key: bytes,
+    ) -> None:
+        self.calls, self.scripts, self.clock = calls, scripts, clock
+        self.masters, self.chain = masters, chain
+        self._index_key = index_key
+
+    def tag_of(self, issuer: str, user: str) -> str:
+        return keys.tag_of_user(self._index_key, issuer, user)
+
+    def new_sid(self, issuer: str, user: str) -> str:
+        return f"{self.tag_of(issuer, user)}-{secrets.token_urlsafe(16)}"
+
+    # open
+
+    async def open(self, new: NewSession) -> Opened | None:
+        data_key, wrapped = self.masters.new_data_key(new.sid)
+        entry = encode_entry(
+            kind="open",
+            base=None,
+            revision=1,
+            ops=[],
+            actor=new.actor,
+            at=rfc3339(self.clock.now_ms()),
+            request_id=new.request_id,
+            document=new.document,
+        )
+        chain = self.chain.extend(self.chain.start(new.sid), entry)
+        position = position_at(1, chain)
+        sealed = records.seal_entry(new.sid, position, entry, data_key)
+        fields: list[str | bytes] = ["position", str(position), "verifier", new.verifier, "dek", wrapped]
+        fields += ["meta", records.seal_log_in(new.sid, new.log_in, data_key)]
+        fields += ["doc", records.seal_document(new.sid, position, new.document, data_key)]
+        tag = user_tag(new.sid)
+        reply = await self.scripts.run(
+            "open",
+            [
+                keys.record(new.sid),
+                keys.history(new.sid),
+                keys.live_sids(tag),
+                keys.not_before(tag),
+                keys.channel(tag),
+            ],
+            [new.sid, new.log_in.began_ms, new.absolute_ms, new.idle_ms, new.retention_ms, new.per_user]
+            + [sealed, published_change(new.sid, position, sealed), chain, *fields],
+        )
+        if reply[0] == b"too_early":
+            return None
+        now, expires, idle, beyond = int(reply[0]), int(reply[1]), int(reply[2]), reply[3]
+        self.clock.heard(now)
+        session = Session(
+            sid=new.sid,
+            log_in=new.log_in,
+            position=position,
+            document=new.document,
+            created_ms=now,
+            expires_ms=expires,
+            idle_expires_ms=idle,
+            chain=chain,
+            verifier=new.verifier,
+            data_key=data_key,
+        )
+        await self.list_until(session.sid, session.deadline_ms)
+        return Opened(session, [sid.decode() for sid in beyond])
+
+    async def list_until(self, sid: str, deadline_ms: int) -> None:
+        """Keep the deadline that listing and sweeping go by; best effort, repaired by use."""
+        try:
+            await self.calls.call("ZADD", keys.all_shard(sid), deadline_ms, sid)
+        except Maintenance:
+            log.warning("a deadline was not listed", extra={"sid": sid})
+
+    # read
+
+    async def read_raw(self, sid: str) -> Session | None:
+        """The session as the record has it, whether it is due or not."""
+        session, _ = await self.read_with_key(sid, None)
+        return session
+
+    async def read_with_key(
+        self, sid: str, key: IdempotencyKey | None
+    ) -> tuple[Session | None, Remembered | None]:
+        """Record and remembered answer, read in one turn."""
+        asks = [self.calls.call("TIME"), self.calls.call("HGETALL", keys.record(sid))]
+        if key is not None:
+            asks.append(self.calls.call("GET", self._idempotency(sid, key)))
+        replies = await asyncio.gather(*asks)
+        self.clock.heard(int(replies[0][0]) * 1000 + int(replies[0][1]) // 1000)
+        remembered = self._remembered(key, replies[2]) if key is not None and replies[2] else None
+        return self._session(sid, records.from_flat(replies[1])), remembered
+
+    def _session(self, sid: str, fields: records.Fields) -> Session | None:
+        if not fields:
+            return None
+        try:
+            return records.read_session(sid, fields, self.masters)
+        except SealBroken as error:
+            log.error("session_quarantined", extra={"sid": sid, "why": str(error)})
+            return None
+
+    # commit
+
+    async def commit(
+        self, before: Session, after: Revision, key: IdempotencyKey | None
+    ) -> CommitOutcome:
+        sid = before.sid
+        sealed = records.seal_entry(sid, after.position, after.entry, before.data_key)
+        answer = self._to_remember(key, before.position, after.position, True) if key else ""
+        try:
+            reply = await self.scripts.run(
+                "commit",
+                [
+                    keys.record(sid),
+                    keys.history(sid),
+                    self._idempotency(sid, key) if key else keys.record(sid),
+                    keys.channel(user_tag(sid)),
+                ],
+                [
+                    str(before.position),
+                    str(after.position),
+                    after.chain,
+                    records.seal_document(sid, after.position, after.document, before.data_key),
+                    sealed,
+                    published_change(sid, after.position, sealed),
+                    after.position.revision,
+                    after.trim_below,
+                    answer,
+                    IDEMPOTENCY_SECONDS,
+                ],
+            )
+        except OutcomeUnknown:
+            return await self._find_out(before, after)
+        return self._commit_outcome(sid, reply, key)
+
+    def _commit_outcome(
+        self, sid: str, reply: Reply, key: IdempotencyKey | None
+    ) -> CommitOutcome:
+        match reply[0]:
+            case b"done":
+                self.clock.heard(int(reply[1]))
+                return Done()
+            case b"replay" if key is not None:
+                return self._remembered(key, reply[1])
+            case b"missing":
+                return Missing()
+        self.clock.heard(int(reply[1]))
+        session = self._session(sid, records.from_flat(reply[2]))
+        if session is None:
+            return Missing()
+        return Over(session) if reply[0] == b"over" else Conflict(session)
+
+    async def _find_out(self, before: Session, after: Revision) -> CommitOutcome:
+        """The store was asked and did not answer: see whether history has the chain that was computed."""
+        revision = f"{after.position.revision}-0"
+        try:
+            found = await self.calls.call("XRANGE", keys.history(before.sid), revision, revision)
+        except Maintenance:
+            raise Unconfirmed from None
+        if not found:
+            raise Unconfirmed
+        if records.from_flat(found[0][1]).get(b"c") == after.chain:
+            return Done()
+        session = await self.read_raw(before.sid)
+        return Missing() if session is None else Over(session) if session.ending else Conflict(session)
+
+    async def remember(self, sid: str, key: IdempotencyKey, unchanged_at: Position) -> None:
+        answer = self._to_remember(key, unchanged_at, unchanged_at, False)
+        await self.calls.call("SET", self._idempotency(sid, key), answer, "EX", IDEMPOTENCY_SECONDS, "NX")
+
+    def _idempotency(self, sid: str, key: IdempotencyKey) -> str:
+        return keys.idempotency(sid, keys.digest(self._index_key, key.actor.encode(), key.key.encode()))
+
+    def _body_digest(self, key: IdempotencyKey) -> str:
+        return hmac.digest(self._index_key, key.body, hashlib.sha256).hex()[:32]
+
+    def _to_remember(
+        self, key: IdempotencyKey, base: Position, position: Position, changed: bool
+    ) -> str:
+        return f"{self._body_digest(key)} {base} {position} {int(changed)}"
+
+    def _remembered(self, key: IdempotencyKey, answer: bytes) -> Remembered:
+        digest, base, position, changed = answer.decode().split(" ")
+        return Remembered(
+            is_same_body=hmac.compare_digest(digest, self._body_digest(key)),
+            base=Position.parse(base),
+            position=Position.parse(position),
+            changed=changed == "1",
+        )
+
+    # touch
+
+    async def touch(self, session: Session, idle_ms: int) -> int | None:
+        reply = await self.scripts.run("touch", [keys.record(session.sid)], [idle_ms])
+        if reply is None:
+            return None
+        deadline = min(int(reply[0]), session.expires_ms)
+        await self.list_until(session.sid, deadline)
+        return deadline
+
+
+def published_change(sid: str, position: Position, sealed: bytes) -> bytes:
+    """What the feed carries for a change."""
+    return f"c {sid} {position} ".encode() + sealed

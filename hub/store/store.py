@@ -1,0 +1,225 @@
+"""The store as the rest of the hub sees it: one object, made of the parts in this folder."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Sequence
+from typing import Any
+
+from hub.core.chain import Chain
+from hub.core.change import Change
+from hub.core.ports import (
+    CommitOutcome,
+    Ended,
+    History,
+    IdempotencyKey,
+    NewSession,
+    Opened,
+    Remembered,
+    Revision,
+)
+from hub.core.position import Position
+from hub.core.session import EndReason, Ending, Session
+from hub.errors import HubError, Unavailable
+from hub.protocol.messages import Mode
+from hub.store import records
+from hub.store.calls import Calls
+from hub.store.clock import StoreClock
+from hub.store.connecting import connector
+from hub.store.ends import Ends
+from hub.store.feed import Feed, Follower, HeardChange, HeardEnd
+from hub.store.health import Health
+from hub.store.histories import Histories
+from hub.store.keyring import KeyRing
+from hub.store.listing import Listing
+from hub.store.once import Once
+from hub.store.presence import NODE_BEAT_SECONDS, Presence
+from hub.store.scripts import Scripts
+from hub.store.sealing import MasterKeys, SealBroken
+from hub.store.sessions import Records
+
+SWEEP_SECONDS = 10.0
+SWEEP_MOST = 100  # sessions of one listing set in one sweep
+
+
+class Store:
+    """All of it. ``start`` before use, ``stop`` after."""
+
+    def __init__(self, url: str, ring: KeyRing, follower: Follower, node: str) -> None:
+        connect = connector(url)
+        self.clock = StoreClock()
+        self.health = Health(connect)
+        self.health.listeners.append(self._on_mode)
+        self.calls = Calls(connect, self.health.failed)
+        self.chain = Chain(ring.chain.active.secret)
+        masters = MasterKeys(
+            {kid: key.secret for kid, key in ring.master.by_kid.items()}, ring.master.active.kid
+        )
+        index_key = ring.index.active.secret
+        scripts = Scripts(self.calls)
+        self._records = Records(self.calls, scripts, self.clock, masters, self.chain, index_key)
+        self._ends = Ends(self._records)
+        self._histories = Histories(self.calls)
+        self.once = Once(self.calls)
+        self.listing = Listing(self.calls, self.clock)
+        self.presence = Presence(self.calls, self.clock, node)
+        self.feed = Feed(connect, self.calls, follower)
+        self._tasks: list[asyncio.Task[None]] = []
+
+    # life
+
+    async def start(self) -> None:
+        """Reach the store, hear the feed, and keep house. Raises ``HubError`` if the store is not there."""
+        time = await self.calls.call("TIME")
+        self.clock.heard(int(time[0]) * 1000 + int(time[1]) // 1000)
+        await self.presence.beat()
+        self._tasks = [
+            asyncio.create_task(self.feed.run()),
+            asyncio.create_task(self.health.run(self.feed.wait_until_up)),
+            asyncio.create_task(self._beat()),
+            asyncio.create_task(self._sweep()),
+        ]
+        await self.feed.wait_until_up()
+
+    async def stop(self) -> None:
+        """Leave in order."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        with contextlib.suppress(HubError):
+            await self.presence.leave()
+        await self.calls.close()
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether the store answers and the feed delivers."""
+        return self.health.mode == "live" and self.feed.is_delivering
+
+    def _on_mode(self, mode: Mode) -> None:
+        self.calls.refuse(self.health.refusal)
+
+    async def _beat(self) -> None:
+        while True:
+            with contextlib.suppress(HubError):
+                await self.presence.beat()
+            await asyncio.sleep(NODE_BEAT_SECONDS)
+
+    async def _sweep(self) -> None:
+        while True:
+            await asyncio.sleep(SWEEP_SECONDS)
+            with contextlib.suppress(HubError):
+                await self.sweep()
+
+    async def sweep(self) -> None:
+        """End what is due, so that sessions without tabs end and are recorded too."""
+        for sid in await self.listing.due(SWEEP_MOST):
+            session = await self.read(sid)
+            is_over = session is None or session.ending is not None
+            await self.listing.correct(sid, None if session is None or is_over else session.deadline_ms)
+
+    # sessions
+
+    def tag_of(self, issuer: str, user: str) -> str:
+        return self._records.tag_of(issuer, user)
+
+    def new_sid(self, issuer: str, user: str) -> str:
+        return self._records.new_sid(issuer, user)
+
+    async def open(self, new: NewSession) -> Opened | None:
+        self._check_writable()
+        return await self._records.open(new)
+
+    async def read(self, sid: str) -> Session | None:
+        session, _ = await self.read_for_commit(sid, None)
+        return session
+
+    async def read_for_commit(
+        self, sid: str, key: IdempotencyKey | None
+    ) -> tuple[Session | None, Remembered | None]:
+        session, remembered = await self._records.read_with_key(sid, key)
+        return await self._settled(session), remembered
+
+    async def _settled(self, session: Session | None) -> Session | None:
+        """Past a deadline a session is over: whoever notices first ends it, in whatever mode."""
+        if session is None or (session.ending is None and session.due(self.clock.now_ms()) is None):
+            return session
+        try:
+            return await self._ends.end_if_due(session)
+        except Unavailable:
+            if session.ending is None:
+                raise
+            return session
+
+    async def commit(
+        self, before: Session, after: Revision, key: IdempotencyKey | None
+    ) -> CommitOutcome:
+        self._check_writable()
+        return await self._records.commit(before, after, key)
+
+    async def remember(self, sid: str, key: IdempotencyKey, unchanged_at: Position) -> None:
+        await self._records.remember(sid, key, unchanged_at)
+
+    async def touch(self, session: Session, idle_ms: int) -> int | None:
+        return await self._records.touch(session, idle_ms)
+
+    async def end(
+        self, sids: Sequence[str], reason: EndReason, *, detail: str, actor: str, request_id: str
+    ) -> Ended:
+        self._check_writable()
+        return await self._ends.end(sids, reason, detail=detail, actor=actor, request_id=request_id)
+
+    async def end_user(
+        self,
+        tag: str,
+        reason: EndReason,
+        *,
+        spared: str | None,
+        detail: str,
+        actor: str,
+        request_id: str,
+    ) -> Ended:
+        self._check_writable()
+        return await self._ends.end_user(
+            tag, reason, spared=spared, detail=detail, actor=actor, request_id=request_id
+        )
+
+    def _check_writable(self) -> None:
+        if (refusal := self.health.write_refusal) is not None:
+            raise refusal
+
+    # reads beside sessions
+
+    async def changes(self, session: Session, since: Position, limit: int) -> History:
+        return await self._histories.changes(session, since, limit)
+
+    async def change(self, session: Session, revision: int) -> Change | None:
+        return await self._histories.change(session, revision)
+
+    async def sids_of(self, tag: str) -> list[str]:
+        return await self._ends.sids_of(tag)
+
+    async def sids_from(self, cursor: str | None, limit: int) -> tuple[list[str], str | None]:
+        return await self.listing.page(cursor, limit)
+
+    async def connections(self, sid: str) -> list[dict[str, Any]]:
+        return await self.presence.connections(sid)
+
+    # what the feed brought
+
+    def open_change(self, session: Session, heard: HeardChange) -> Change | None:
+        """A published change; ``None`` where it does not open, which means: read again."""
+        try:
+            change, _ = records.read_entry(heard.sid, heard.position, heard.sealed, session.data_key)
+        except SealBroken:
+            return None
+        return change
+
+    def open_end(self, session: Session, heard: HeardEnd) -> Ending | None:
+        """A published end; ``None`` where it does not open, which means: ask the record."""
+        try:
+            said = records.read_ending(heard.sid, heard.sealed, session.data_key)
+        except SealBroken:
+            return None
+        return Ending(said["reason"], heard.at_ms, said["detail"])
+
