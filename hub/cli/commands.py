@@ -84,7 +84,9 @@ def worker(
 
 @app.command()
 def demo(
-    port: Annotated[int, typer.Option(min=0, max=65535, help="Port of the hub; 0 takes a free one.")] = 8000,
+    port: Annotated[
+        int | None, typer.Option(min=0, max=65535, help="Port of the hub, 0 for a free one (default: 8000, if free).")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Run everything on this machine: store, identity provider, apps and hub."""

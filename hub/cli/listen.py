@@ -39,7 +39,7 @@ def bound_to(listener: socket.socket) -> str:
 def url_of(listener: socket.socket, tls: bool) -> str:
     """The base URL under which this machine reaches the socket."""
     host, port = listener.getsockname()[:2]
-    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104  # compared, not bound
     return f"{'https' if tls else 'http'}://{f'[{host}]' if ':' in host else host}:{port}"
 
 

@@ -1,6 +1,5 @@
 """``hub serve``: one node in this process, or several in processes of their own on one socket."""
 
-import asyncio
 import os
 import socket
 import threading

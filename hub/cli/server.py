@@ -62,7 +62,7 @@ class Lifespan(LifespanOn):
         try:
             await asyncio.wait_for(super().shutdown(), LIFESPAN_SECONDS)
         except TimeoutError:
-            self.logger.error("the application did not stop in %s s", LIFESPAN_SECONDS)
+            self.logger.warning("the application did not stop in %s s", LIFESPAN_SECONDS)
 
     async def send(self, message: LifespanSendMessage) -> None:
         if message["type"] == "lifespan.startup.failed":
@@ -113,7 +113,8 @@ class Server(uvicorn.Server):
             if not _is_live(connection):
                 connection.shutdown()
         deadline = time.monotonic() + DRAIN_SECONDS
-        while self.server_state.connections and time.monotonic() < deadline and not self.force_exit:
+        # uvicorn keeps a set of connections, not an event for its last one
+        while self.server_state.connections and time.monotonic() < deadline and not self.force_exit:  # noqa: ASYNC110
             await asyncio.sleep(0.02)
         await super().shutdown(sockets)
 
@@ -147,7 +148,7 @@ def make_config(application: Application, tls: Tls | None) -> uvicorn.Config:
     except OSError as error:  # ssl.SSLError is one
         reason = error.strerror or "cannot be used"
         raise ConfigurationError(
-            f"{error.filename or tls and tls[0]}: no usable certificate and key ({reason})"
+            f"{error.filename or (tls[0] if tls else 'TLS')}: no usable certificate and key ({reason})"
         ) from None
     config.lifespan_class = Lifespan
     return config

@@ -96,9 +96,7 @@ def equal(left: Json, right: Json) -> bool:
             and all(equal(member, right[name]) for name, member in left.items())
         )
     if isinstance(left, list):
-        return (
-            isinstance(right, list) and len(left) == len(right) and all(map(equal, left, right))
-        )
+        return isinstance(right, list) and len(left) == len(right) and all(map(equal, left, right))
     if isinstance(left, bool) or isinstance(right, bool):
         return left is right
     return bool(left == right)

@@ -16,7 +16,6 @@ import orjson
 from hub.core import pointer
 from hub.core.document import Draft, Op
 from hub.core.json import Json, Object, check_depth, dumps, equal
-
 from hub.core.limits import MAX_OPS
 from hub.errors import Malformed, PatchConflict, TooLarge
 

@@ -9,7 +9,7 @@ from typing import Any, Literal, Protocol, TypeAlias
 from hub.core.change import Change
 from hub.core.json import Object
 from hub.core.position import Position
-from hub.core.session import EndReason, LogIn, Session
+from hub.core.session import Ending, EndReason, LogIn, Session
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,14 +130,10 @@ class SessionStore(Protocol):
     async def read(self, sid: str) -> Session | None:
         """The session as it is: live, or its tombstone. One that is due is ended first."""
 
-    async def read_for_commit(
-        self, sid: str, key: IdempotencyKey | None
-    ) -> tuple[Session | None, Remembered | None]:
+    async def read_for_commit(self, sid: str, key: IdempotencyKey | None) -> tuple[Session | None, Remembered | None]:
         """The same, and what the key was answered, read together."""
 
-    async def commit(
-        self, before: Session, after: Revision, key: IdempotencyKey | None
-    ) -> CommitOutcome:
+    async def commit(self, before: Session, after: Revision, key: IdempotencyKey | None) -> CommitOutcome:
         """Move the session to ``after`` if it still stands at ``before``; publish."""
 
     async def remember(self, sid: str, key: IdempotencyKey, unchanged_at: Position) -> None:
@@ -146,9 +142,7 @@ class SessionStore(Protocol):
     async def touch(self, session: Session, idle_ms: int) -> int | None:
         """Slide the idle deadline; the new deadline (ms), or ``None`` if the session is over."""
 
-    async def end(
-        self, sids: Sequence[str], reason: EndReason, *, detail: str, actor: str, request_id: str
-    ) -> Ended:
+    async def end(self, sids: Sequence[str], reason: EndReason, *, detail: str, actor: str, request_id: str) -> Ended:
         """End these sessions of one user."""
 
     async def end_user(
@@ -180,3 +174,69 @@ class SessionStore(Protocol):
 
     async def connections(self, sid: str) -> list[dict[str, Any]]:
         """Who is connected now, over all nodes: ``[{id, app, since}]``."""
+
+
+# what the feed brings
+
+
+@dataclass(frozen=True, slots=True)
+class HeardChange:
+    """A change was published: still sealed."""
+
+    sid: str
+    position: Position
+    sealed: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class HeardEnd:
+    """An end was published: still sealed."""
+
+    sid: str
+    at_ms: int
+    sealed: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class HeardPresence:
+    """Connections of a session came or went."""
+
+    sid: str
+
+
+Heard: TypeAlias = HeardChange | HeardEnd | HeardPresence
+
+
+class Follower(Protocol):
+    """Who is told what the feed brings. Neither method may block."""
+
+    def on_heard(self, heard: Heard) -> None:
+        """A message of a channel that is followed."""
+
+    def on_feed_restored(self) -> None:
+        """The feed was lost and is back: what was missed meanwhile is not known."""
+
+
+class Feed(Protocol):
+    """What a node hears, and how it opens it."""
+
+    async def subscribe(self, tag: str) -> None:
+        """Hear of this user from now on; counted. Returns when the store has confirmed it."""
+
+    async def unsubscribe(self, tag: str) -> None:
+        """One follower of this user less."""
+
+    def open_change(self, session: Session, heard: HeardChange) -> Change | None:
+        """A published change; ``None`` where it does not open, which means: read again."""
+
+    def open_end(self, session: Session, heard: HeardEnd) -> Ending | None:
+        """A published end; ``None`` where it does not open, which means: ask the record."""
+
+    async def positions(self, sids: Sequence[str]) -> list[Position | None]:
+        """Where live sessions stand now; ``None`` for one that is over or gone."""
+
+    async def arrive(self, session: Session, connection: str, app: str | None) -> None:
+        """A connection opened on this node."""
+
+    async def depart(self, sid: str, connection: str) -> None:
+        """A connection of this node closed."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 
-
 def rfc3339(epoch_ms: int) -> str:
     """``1_764_000_000_123`` → ``"2025-11-24T16:00:00.123Z"``."""
     seconds, milliseconds = divmod(epoch_ms, 1000)

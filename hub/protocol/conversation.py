@@ -136,9 +136,7 @@ class Conversation:
         if self.phase is not Phase.READING:
             return []
         self.position = session.position
-        return self._caught_up(
-            [Send(messages.snapshot(session, self.view, why or self._reason))]
-        )
+        return self._caught_up([Send(messages.snapshot(session, self.view, why or self._reason))])
 
     def _read(self, since: Position | None, reason: SnapshotReason) -> list[Action]:
         self.phase = Phase.READING

@@ -49,7 +49,7 @@ def load_settings(
     """
     environ = os.environ if environ is None else environ
     tree, origins = _read_file(path), Origins()
-    _merge_environment(tree, environ, origins)
+    _merge_environment(tree, environ, origins, pointed=set(_pointed_to([tree, overrides or {}])))
     _merge_overrides(tree, overrides or {}, origins)
     base = path.resolve().parent if path else Path.cwd()
     try:
@@ -77,10 +77,10 @@ def _read_file(path: Path | None) -> Tree:
         raise ConfigurationError(f"{path}: not TOML: {error}") from None
 
 
-def _merge_environment(tree: Tree, environ: Mapping[str, str], origins: Origins) -> None:
+def _merge_environment(tree: Tree, environ: Mapping[str, str], origins: Origins, pointed: set[str]) -> None:
     found = [name for name in environ if name.upper().startswith(PREFIX)]
     names = {name: tuple(name[len(PREFIX) :].lower().split("__")) for name in found}
-    pointed = set(_pointed_to(tree)) | {environ[name] for name, keys in names.items() if keys[-1].endswith("_env")}
+    pointed = pointed | {environ[name] for name, keys in names.items() if keys[-1].endswith("_env")}
     for name, keys in sorted(names.items()):
         if name in NO_SETTINGS or name.startswith(NO_SETTINGS_PREFIX) or name in pointed:
             continue
@@ -89,7 +89,10 @@ def _merge_environment(tree: Tree, environ: Mapping[str, str], origins: Origins)
 
 def _pointed_to(node: object) -> Iterator[str]:
     """Names of environment variables that some ``…_env`` points to."""
-    if isinstance(node, dict):
+    if isinstance(node, list):
+        for item in node:
+            yield from _pointed_to(item)
+    elif isinstance(node, Mapping):
         for key, value in node.items():
             if key.endswith("_env") and isinstance(value, str):
                 yield value

@@ -107,7 +107,8 @@ def _app(path: str, app: AppSettings) -> Iterator[Problem]:
 
 
 def _rivals(settings: Settings) -> Iterator[Problem]:
-    own = {urlsplit(url).netloc for url in (settings.public_url, settings.console_url) if url}
+    whole = complete(settings)
+    own = {urlsplit(url).netloc for url in (whole.public_url, whole.console_url) if url}
     seen: dict[str, str] = {}
     for name, app in settings.apps.items():
         key, place = ("prefix", app.prefix) if app.prefix else ("host", app.host)

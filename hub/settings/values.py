@@ -20,6 +20,7 @@ LONGEST = 3650 * DAY
 _UNITS = {"s": SECOND, "m": MINUTE, "h": HOUR, "d": DAY}
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)([smhd])")
 _STORE_SCHEMES = ("redis", "rediss", "redis+sentinel", "rediss+sentinel", "redis+cluster", "rediss+cluster")
+_HOST_AND_PORT = re.compile(r"([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::\d{1,5})?")
 _HOST = re.compile(r"[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?")
 
 
@@ -128,27 +129,34 @@ def read_host(value: str) -> str:
 
 
 def read_store_url(value: str) -> str:
+    """``embedded`` or the URL of a store; TLS unless every host is on loopback."""
     if value in ("", "embedded"):
         return "embedded"
-    url, _, _ = _split_url(value.replace(",", "-"))  # several hosts: urlsplit sees one odd name
+    try:
+        url = urlsplit(value)
+    except ValueError:
+        raise ValueError("not a URL") from None
     if url.scheme == "unix":
-        if not url.path.startswith("/"):
+        if url.netloc or not url.path.startswith("/"):
             raise ValueError("unix:// needs an absolute path, as in unix:///run/valkey.sock")
         return value
     if url.scheme not in _STORE_SCHEMES:
         raise ValueError('"embedded" or one of redis://, rediss://, unix://, redis+sentinel://, redis+cluster://')
-    hosts = [_host_of(part) for part in urlsplit(value).netloc.rpartition("@")[2].split(",")]
-    if not all(hosts):
-        raise ValueError("names no host")
+    hosts = [_host_of(part) for part in url.netloc.rpartition("@")[2].split(",")]
+    if len(hosts) > 1 and "+" not in url.scheme:
+        raise ValueError("several hosts need redis+sentinel:// or redis+cluster://")
     if url.scheme.endswith("+sentinel") and not url.path.strip("/"):
         raise ValueError("redis+sentinel:// needs the primary's name: redis+sentinel://host,host/name")
-    if not url.scheme.startswith("rediss") and not all(is_loopback(host) for host in hosts):
+    if not url.scheme.startswith("rediss") and not all(map(is_loopback, hosts)):
         raise ValueError(f"plaintext to another machine; use rediss{url.scheme[5:]}:// (TLS)")
     return value
 
 
 def _host_of(netloc: str) -> str:
-    return netloc[1:].partition("]")[0] if netloc.startswith("[") else netloc.partition(":")[0]
+    match = _HOST_AND_PORT.fullmatch(netloc)
+    if match is None:
+        raise ValueError("names no host, or one that is not host or host:port")
+    return match[1]
 
 
 def read_durability(value: str) -> str:

@@ -25,6 +25,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 
 from hub.errors import HubError, Maintenance, ReadOnly
 from hub.protocol.messages import Mode
+from hub.store.connecting import Connect, establish
 
 LANES = 4  # connections; more batches wait and grow meanwhile
 MOST_IN_A_BATCH = 512
@@ -32,7 +33,6 @@ FRESH_SECONDS = 1.0  # a connection idle for longer is looked at before it is tr
 TRANSIENT = (TryAgainError, ClusterDownError, MasterDownError)
 READ_ONLY_REPLIES = ("MISCONF", "NOREPLICAS", "OOM")
 
-Connect = Callable[[], AbstractConnection]
 Reply = Any
 _Waiting = tuple[tuple[Any, ...], "asyncio.Future[Reply]"]
 
@@ -90,9 +90,7 @@ class Calls:
         connection: AbstractConnection | None = None
         try:
             connection = await self._lane()
-            await connection.send_packed_command(
-                connection.pack_commands([command for command, _ in batch])
-            )
+            await connection.send_packed_command(connection.pack_commands([command for command, _ in batch]))
             for _, future in batch:
                 await self._receive(connection, future)
             self._idle.append((connection, asyncio.get_running_loop().time()))
@@ -111,7 +109,7 @@ class Calls:
                 return connection
             await connection.disconnect(nowait=True)
         connection = self._connect()
-        await connection.connect()
+        await establish(connection)
         return connection
 
     async def _receive(self, connection: AbstractConnection, future: asyncio.Future[Reply]) -> None:
@@ -156,5 +154,3 @@ async def _is_dead(connection: AbstractConnection) -> bool:
         return await connection.can_read()
     except (RedisError, OSError):
         return True
-
-

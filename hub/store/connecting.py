@@ -3,11 +3,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import TypeAlias
+
 from redis.asyncio.connection import AbstractConnection, ConnectionPool
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
-from hub.store.calls import Connect
+Connect: TypeAlias = Callable[[], AbstractConnection]
 
 CONNECT_SECONDS = 1.0
 CALL_SECONDS = 2.0
@@ -24,7 +27,13 @@ def connector(url: str) -> Connect:
         driver_info=None,
     )
 
-    def connect() -> AbstractConnection:
-        return pool.make_connection()
+    def new_connection() -> AbstractConnection:
+        connection: AbstractConnection = pool.make_connection()  # type: ignore[no-untyped-call]
+        return connection
 
-    return connect
+    return new_connection
+
+
+async def establish(connection: AbstractConnection) -> None:
+    """Connect and greet. Raises ``RedisError`` or ``OSError``."""
+    await connection.connect()  # type: ignore[no-untyped-call]

@@ -57,14 +57,14 @@ class EmbeddedStore:
         with contextlib.suppress(FileNotFoundError):
             path.unlink()
         try:
-            self._process = subprocess.Popen(
+            self._process = subprocess.Popen(  # noqa: S603 - our own binary; started before any thread
                 [binary, "-"],
                 stdin=subprocess.PIPE,
                 stdout=(self._directory / "store.log").open("ab"),
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
                 pass_fds=(self._lock_descriptor(),),
-                preexec_fn=_die_with_parent if sys.platform == "linux" else None,
+                preexec_fn=_die_with_parent if sys.platform == "linux" else None,  # noqa: PLW1509 - before any thread
             )
         except OSError as error:
             self._release_lock()
@@ -122,9 +122,7 @@ class EmbeddedStore:
                 return
             time.sleep(0.02)
         self.stop()
-        raise ConfigurationError(
-            f"The embedded store does not start; see {self._directory / 'store.log'}"
-        )
+        raise ConfigurationError(f"The embedded store does not start; see {self._directory / 'store.log'}")
 
 
 def _answers(path: Path) -> bool:

@@ -28,9 +28,7 @@ class Ends:
     def __init__(self, sessions: Records) -> None:
         self._sessions = sessions
 
-    async def end(
-        self, sids: Sequence[str], reason: EndReason, *, detail: str, actor: str, request_id: str
-    ) -> Ended:
+    async def end(self, sids: Sequence[str], reason: EndReason, *, detail: str, actor: str, request_id: str) -> Ended:
         """End the sessions named; those that are over already stay as they are."""
         if not sids:
             return Ended(0)

@@ -12,62 +12,24 @@ import contextlib
 import logging
 import math
 import secrets
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Literal, Protocol, TypeAlias
+from typing import Literal
 
 from redis.asyncio.connection import AbstractConnection
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
 
+from hub.core.ports import Follower, Heard, HeardChange, HeardEnd, HeardPresence
 from hub.core.position import Position
 from hub.errors import HubError
 from hub.store import keys
-from hub.store.calls import Calls, Connect
+from hub.store.calls import Calls
+from hub.store.connecting import Connect, establish
 
 PROBE_EVERY_SECONDS = 2.0
 PROBE_LATEST_SECONDS = 5.0
 RETRY_SECONDS = (0.1, 2.0)
 
 log = logging.getLogger("hub.store.feed")
-
-
-@dataclass(frozen=True, slots=True)
-class HeardChange:
-    """A change was published: still sealed."""
-
-    sid: str
-    position: Position
-    sealed: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class HeardEnd:
-    """An end was published: still sealed."""
-
-    sid: str
-    at_ms: int
-    sealed: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class HeardPresence:
-    """Connections of a session came or went."""
-
-    sid: str
-
-
-Heard: TypeAlias = HeardChange | HeardEnd | HeardPresence
-
-
-class Follower(Protocol):
-    """Who is told what the feed brings. Neither method may block."""
-
-    def on_heard(self, heard: Heard) -> None:
-        """A message of a channel that is followed."""
-
-    def on_feed_restored(self) -> None:
-        """The feed was lost and is back: what was missed meanwhile is not known."""
 
 
 def parse(payload: bytes) -> Heard | None:
@@ -91,8 +53,9 @@ def parse(payload: bytes) -> Heard | None:
 class Feed:
     """One node's subscriptions, by user tag, counted."""
 
-    def __init__(self, connect: Connect, calls: Calls, follower: Follower) -> None:
-        self._connect, self._calls, self._follower = connect, calls, follower
+    def __init__(self, connect: Connect, calls: Calls) -> None:
+        self._connect, self._calls = connect, calls
+        self._follower: Follower | None = None
         self._counts: dict[str, int] = {}
         self._awaited: dict[str, asyncio.Future[None]] = {}
         self._connection: AbstractConnection | None = None
@@ -124,8 +87,9 @@ class Feed:
         """Until the feed is connected and subscribed."""
         await self._up.wait()
 
-    async def run(self) -> None:
+    async def run(self, follower: Follower) -> None:
         """Connect, listen, and after a loss connect again; until cancelled."""
+        self._follower = follower
         pause, lost_before = RETRY_SECONDS[0], False
         while True:
             try:
@@ -145,7 +109,7 @@ class Feed:
 
     async def _listen(self, lost_before: bool) -> None:
         connection = self._connect()
-        await connection.connect()
+        await establish(connection)
         probing = None
         try:
             await self._subscribe_to_all(connection)
@@ -164,9 +128,7 @@ class Feed:
         # From here on new followers say so on this connection themselves; no turn passes in between.
         self._connection = connection
         missing = {keys.channel(tag) for tag in [*self._counts, self._probe_tag]}
-        await connection.send_packed_command(
-            connection.pack_commands([("SSUBSCRIBE", channel) for channel in missing])
-        )
+        await connection.send_packed_command(connection.pack_commands([("SSUBSCRIBE", channel) for channel in missing]))
         while missing:
             reply = await connection.read_response(timeout=PROBE_LATEST_SECONDS)
             if reply is None:
@@ -177,7 +139,7 @@ class Feed:
         self._probe_heard_at = asyncio.get_running_loop().time()
         self.is_delivering = True
         self._up.set()
-        if lost_before:
+        if lost_before and self._follower is not None:
             self._follower.on_feed_restored()
 
     def _take(self, reply: object) -> str:
@@ -188,7 +150,7 @@ class Feed:
         if kind == b"smessage":
             if payload == b"probe":
                 self._probe_heard_at = asyncio.get_running_loop().time()
-            elif (heard := parse(payload)) is not None:
+            elif (heard := parse(payload)) is not None and self._follower is not None:
                 self._follower.on_heard(heard)
         elif kind == b"ssubscribe":
             self._confirm(channel.decode())

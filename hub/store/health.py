@@ -16,7 +16,7 @@ from redis.exceptions import RedisError, ResponseError
 
 from hub.errors import Maintenance, ReadOnly, Unavailable
 from hub.protocol.messages import Mode
-from hub.store.calls import Connect
+from hub.store.connecting import Connect, establish
 
 RETRY_SECONDS = (0.1, 2.0)
 PROBE_LATEST_SECONDS = 2.0
@@ -80,7 +80,7 @@ class Health:
         connection = self._connect()
         try:
             async with asyncio.timeout(PROBE_LATEST_SECONDS):
-                await connection.connect()
+                await establish(connection)
                 return await self._ask(connection)
         except (RedisError, OSError, TimeoutError):
             return "maintenance"

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from hub.core.change import Change
-from hub.core.position import Position
 from hub.core.ports import History
+from hub.core.position import Position
 from hub.core.session import Session
 from hub.errors import Compacted
 from hub.store import keys, records
@@ -26,9 +26,7 @@ class Histories:
         if since.revision == at.revision:
             return History((), None if since == at else "fork")
         first = f"{since.revision}-0"
-        entries = await self._calls.call(
-            "XRANGE", keys.history(session.sid), first, "+", "COUNT", limit + 1
-        )
+        entries = await self._calls.call("XRANGE", keys.history(session.sid), first, "+", "COUNT", limit + 1)
         if not entries or entries[0][0] != first.encode():
             return History((), "compacted")
         changes = [self._read(session, entry) for entry in entries]
@@ -44,9 +42,7 @@ class Histories:
 
     def _read(self, session: Session, entry: Reply) -> Change:
         try:
-            change, _, _ = records.read_stream_entry(
-                session.sid, entry[0], entry[1], session.data_key
-            )
+            change, _, _ = records.read_stream_entry(session.sid, entry[0], entry[1], session.data_key)
         except SealBroken:
             raise Compacted("A part of the history does not open") from None
         return change

@@ -134,19 +134,25 @@ def _write_whole(path: Path, text: str) -> None:
 
 def _read_private(path: Path) -> bytes:
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+        with open(path, "rb", opener=_open) as file:
+            _refuse_if_open_to_others(os.fstat(file.fileno()).st_mode, path)
+            return file.read(LARGEST_FILE_BYTES)
     except FileNotFoundError:
         raise ConfigurationError(f"{path}: no such key ring; `hub keys new` makes one") from None
     except OSError as error:
         raise ConfigurationError(f"{path}: cannot be read ({error.strerror})") from None
-    with os.fdopen(descriptor, "rb") as file:
-        about = os.fstat(file.fileno())
-        if not stat.S_ISREG(about.st_mode):
-            raise ConfigurationError(f"{path}: not a file")
-        if about.st_mode & 0o077:
-            mode = stat.S_IMODE(about.st_mode)
-            raise ConfigurationError(f"{path}: mode {mode:04o} lets others read the keys; run chmod 600 on it")
-        return file.read(LARGEST_FILE_BYTES)
+
+
+def _open(path: str, flags: int) -> int:
+    """A pipe in the place of a file must not make anybody wait."""
+    return os.open(path, flags | os.O_NONBLOCK)
+
+
+def _refuse_if_open_to_others(mode: int, path: Path) -> None:
+    if not stat.S_ISREG(mode):
+        raise ConfigurationError(f"{path}: not a file")
+    if mode & 0o077:
+        raise ConfigurationError(f"{path}: mode {stat.S_IMODE(mode):04o} lets others at the keys; run chmod 600 on it")
 
 
 def _parse(data: bytes, path: Path) -> list[Key]:

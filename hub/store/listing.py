@@ -28,9 +28,7 @@ class Listing:
         sids: list[str] = []
         while shard < keys.ALL_SHARDS:
             room = limit - len(sids)
-            found = await self._calls.call(
-                "ZRANGE", keys.all_shards()[shard], offset, offset + room - 1
-            )
+            found = await self._calls.call("ZRANGE", keys.all_shards()[shard], offset, offset + room - 1)
             sids += [sid.decode() for sid in found]
             if len(found) == room:
                 return sids, f"{shard}-{offset + room}"
@@ -41,10 +39,7 @@ class Listing:
         """Sids whose listed deadline has passed, at most ``most`` of each set."""
         now = self._clock.now_ms()
         found = await asyncio.gather(
-            *(
-                self._calls.call("ZRANGEBYSCORE", shard, "-inf", now, "LIMIT", 0, most)
-                for shard in keys.all_shards()
-            )
+            *(self._calls.call("ZRANGEBYSCORE", shard, "-inf", now, "LIMIT", 0, most) for shard in keys.all_shards())
         )
         return [sid.decode() for sids in found for sid in sids]
 

@@ -67,9 +67,5 @@ class Presence:
         )
         alive = {node.decode() for node in nodes}
         names = (name.decode() for name in fields[::2])
-        found = [
-            {"id": name, **orjson.loads(value)} for name, value in zip(names, fields[1::2], strict=True)
-        ]
-        return sorted(
-            (each for each in found if each["node"] in alive), key=lambda each: str(each["since"])
-        )
+        found = [{"id": name, **orjson.loads(value)} for name, value in zip(names, fields[1::2], strict=True)]
+        return sorted((each for each in found if each["node"] in alive), key=lambda each: str(each["since"]))

@@ -88,9 +88,7 @@ def read_stream_entry(
     return change, plain, chain
 
 
-def seal_ending(
-    sid: str, reason: str, detail: str, actor: str, request_id: str, data_key: bytes
-) -> bytes:
+def seal_ending(sid: str, reason: str, detail: str, actor: str, request_id: str, data_key: bytes) -> bytes:
     """Why a session ends, and who ended it."""
     members = {"reason": reason, "detail": detail, "actor": actor, "request_id": request_id}
     return seal(data_key, dumps(members), b"ending", sid.encode())

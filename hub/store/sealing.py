@@ -33,9 +33,7 @@ def seal(key: bytes, plain: bytes, *bound_to: bytes) -> bytes:
 def unseal(key: bytes, sealed: bytes, *bound_to: bytes) -> bytes:
     """The plaintext. Raises ``SealBroken``."""
     try:
-        return AESGCM(key).decrypt(
-            sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], length_prefixed(*bound_to)
-        )
+        return AESGCM(key).decrypt(sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], length_prefixed(*bound_to))
     except (InvalidTag, ValueError):
         raise SealBroken("a sealed value does not open") from None
 

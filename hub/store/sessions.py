@@ -7,6 +7,7 @@ import hashlib
 import hmac
 import logging
 import secrets
+from collections.abc import Sequence
 
 from hub.core.chain import Chain, position_at
 from hub.core.change import encode_entry
@@ -88,8 +89,18 @@ class Records:
                 keys.not_before(tag),
                 keys.channel(tag),
             ],
-            [new.sid, new.log_in.began_ms, new.absolute_ms, new.idle_ms, new.retention_ms, new.per_user]
-            + [sealed, published_change(new.sid, position, sealed), chain, *fields],
+            [
+                new.sid,
+                new.log_in.began_ms,
+                new.absolute_ms,
+                new.idle_ms,
+                new.retention_ms,
+                new.per_user,
+                sealed,
+                published_change(new.sid, position, sealed),
+                chain,
+                *fields,
+            ],
         )
         if reply[0] == b"too_early":
             return None
@@ -124,9 +135,7 @@ class Records:
         session, _ = await self.read_with_key(sid, None)
         return session
 
-    async def read_with_key(
-        self, sid: str, key: IdempotencyKey | None
-    ) -> tuple[Session | None, Remembered | None]:
+    async def read_with_key(self, sid: str, key: IdempotencyKey | None) -> tuple[Session | None, Remembered | None]:
         """Record and remembered answer, read in one turn."""
         asks = [self.calls.call("TIME"), self.calls.call("HGETALL", keys.record(sid))]
         if key is not None:
@@ -142,14 +151,21 @@ class Records:
         try:
             return records.read_session(sid, fields, self.masters)
         except SealBroken as error:
-            log.error("session_quarantined", extra={"sid": sid, "why": str(error)})
+            log.critical("session_quarantined", extra={"sid": sid, "why": str(error)})
             return None
+
+    async def positions(self, sids: Sequence[str]) -> list[Position | None]:
+        """Where live sessions stand, asked in one turn; ``None`` for one that is over or gone."""
+        found = await asyncio.gather(
+            *(self.calls.call("HMGET", keys.record(sid), "status", "position") for sid in sids)
+        )
+        return [
+            Position.parse(position.decode()) if status == b"live" and position else None for status, position in found
+        ]
 
     # commit
 
-    async def commit(
-        self, before: Session, after: Revision, key: IdempotencyKey | None
-    ) -> CommitOutcome:
+    async def commit(self, before: Session, after: Revision, key: IdempotencyKey | None) -> CommitOutcome:
         sid = before.sid
         sealed = records.seal_entry(sid, after.position, after.entry, before.data_key)
         answer = self._to_remember(key, before.position, after.position, True) if key else ""
@@ -179,9 +195,7 @@ class Records:
             return await self._find_out(before, after)
         return self._commit_outcome(sid, reply, key)
 
-    def _commit_outcome(
-        self, sid: str, reply: Reply, key: IdempotencyKey | None
-    ) -> CommitOutcome:
+    def _commit_outcome(self, sid: str, reply: Reply, key: IdempotencyKey | None) -> CommitOutcome:
         match reply[0]:
             case b"done":
                 self.clock.heard(int(reply[1]))
@@ -220,9 +234,7 @@ class Records:
     def _body_digest(self, key: IdempotencyKey) -> str:
         return hmac.digest(self._index_key, key.body, hashlib.sha256).hex()[:32]
 
-    def _to_remember(
-        self, key: IdempotencyKey, base: Position, position: Position, changed: bool
-    ) -> str:
+    def _to_remember(self, key: IdempotencyKey, base: Position, position: Position, changed: bool) -> str:
         return f"{self._body_digest(key)} {base} {position} {int(changed)}"
 
     def _remembered(self, key: IdempotencyKey, answer: bytes) -> Remembered:

@@ -12,6 +12,9 @@ from hub.core.change import Change
 from hub.core.ports import (
     CommitOutcome,
     Ended,
+    Follower,
+    HeardChange,
+    HeardEnd,
     History,
     IdempotencyKey,
     NewSession,
@@ -20,7 +23,7 @@ from hub.core.ports import (
     Revision,
 )
 from hub.core.position import Position
-from hub.core.session import EndReason, Ending, Session
+from hub.core.session import Ending, EndReason, Session
 from hub.errors import HubError, Unavailable
 from hub.protocol.messages import Mode
 from hub.store import records
@@ -28,7 +31,7 @@ from hub.store.calls import Calls
 from hub.store.clock import StoreClock
 from hub.store.connecting import connector
 from hub.store.ends import Ends
-from hub.store.feed import Feed, Follower, HeardChange, HeardEnd
+from hub.store.feed import Feed
 from hub.store.health import Health
 from hub.store.histories import Histories
 from hub.store.keyring import KeyRing
@@ -46,16 +49,14 @@ SWEEP_MOST = 100  # sessions of one listing set in one sweep
 class Store:
     """All of it. ``start`` before use, ``stop`` after."""
 
-    def __init__(self, url: str, ring: KeyRing, follower: Follower, node: str) -> None:
+    def __init__(self, url: str, ring: KeyRing, node: str) -> None:
         connect = connector(url)
         self.clock = StoreClock()
         self.health = Health(connect)
         self.health.listeners.append(self._on_mode)
         self.calls = Calls(connect, self.health.failed)
         self.chain = Chain(ring.chain.active.secret)
-        masters = MasterKeys(
-            {kid: key.secret for kid, key in ring.master.by_kid.items()}, ring.master.active.kid
-        )
+        masters = MasterKeys({kid: key.secret for kid, key in ring.master.by_kid.items()}, ring.master.active.kid)
         index_key = ring.index.active.secret
         scripts = Scripts(self.calls)
         self._records = Records(self.calls, scripts, self.clock, masters, self.chain, index_key)
@@ -64,18 +65,18 @@ class Store:
         self.once = Once(self.calls)
         self.listing = Listing(self.calls, self.clock)
         self.presence = Presence(self.calls, self.clock, node)
-        self.feed = Feed(connect, self.calls, follower)
+        self.feed = Feed(connect, self.calls)
         self._tasks: list[asyncio.Task[None]] = []
 
     # life
 
-    async def start(self) -> None:
-        """Reach the store, hear the feed, and keep house. Raises ``HubError`` if the store is not there."""
+    async def start(self, follower: Follower) -> None:
+        """Reach the store, hear the feed for ``follower``, keep house. Raises ``HubError`` without a store."""
         time = await self.calls.call("TIME")
         self.clock.heard(int(time[0]) * 1000 + int(time[1]) // 1000)
         await self.presence.beat()
         self._tasks = [
-            asyncio.create_task(self.feed.run()),
+            asyncio.create_task(self.feed.run(follower)),
             asyncio.create_task(self.health.run(self.feed.wait_until_up)),
             asyncio.create_task(self._beat()),
             asyncio.create_task(self._sweep()),
@@ -134,9 +135,7 @@ class Store:
         session, _ = await self.read_for_commit(sid, None)
         return session
 
-    async def read_for_commit(
-        self, sid: str, key: IdempotencyKey | None
-    ) -> tuple[Session | None, Remembered | None]:
+    async def read_for_commit(self, sid: str, key: IdempotencyKey | None) -> tuple[Session | None, Remembered | None]:
         session, remembered = await self._records.read_with_key(sid, key)
         return await self._settled(session), remembered
 
@@ -151,9 +150,7 @@ class Store:
                 raise
             return session
 
-    async def commit(
-        self, before: Session, after: Revision, key: IdempotencyKey | None
-    ) -> CommitOutcome:
+    async def commit(self, before: Session, after: Revision, key: IdempotencyKey | None) -> CommitOutcome:
         self._check_writable()
         return await self._records.commit(before, after, key)
 
@@ -163,9 +160,7 @@ class Store:
     async def touch(self, session: Session, idle_ms: int) -> int | None:
         return await self._records.touch(session, idle_ms)
 
-    async def end(
-        self, sids: Sequence[str], reason: EndReason, *, detail: str, actor: str, request_id: str
-    ) -> Ended:
+    async def end(self, sids: Sequence[str], reason: EndReason, *, detail: str, actor: str, request_id: str) -> Ended:
         self._check_writable()
         return await self._ends.end(sids, reason, detail=detail, actor=actor, request_id=request_id)
 
@@ -180,9 +175,7 @@ class Store:
         request_id: str,
     ) -> Ended:
         self._check_writable()
-        return await self._ends.end_user(
-            tag, reason, spared=spared, detail=detail, actor=actor, request_id=request_id
-        )
+        return await self._ends.end_user(tag, reason, spared=spared, detail=detail, actor=actor, request_id=request_id)
 
     def _check_writable(self) -> None:
         if (refusal := self.health.write_refusal) is not None:
@@ -205,7 +198,22 @@ class Store:
     async def connections(self, sid: str) -> list[dict[str, Any]]:
         return await self.presence.connections(sid)
 
-    # what the feed brought
+    # the feed
+
+    async def subscribe(self, tag: str) -> None:
+        await self.feed.subscribe(tag)
+
+    async def unsubscribe(self, tag: str) -> None:
+        await self.feed.unsubscribe(tag)
+
+    async def positions(self, sids: Sequence[str]) -> list[Position | None]:
+        return await self._records.positions(sids)
+
+    async def arrive(self, session: Session, connection: str, app: str | None) -> None:
+        await self.presence.arrive(session, connection, app)
+
+    async def depart(self, sid: str, connection: str) -> None:
+        await self.presence.depart(sid, connection)
 
     def open_change(self, session: Session, heard: HeardChange) -> Change | None:
         """A published change; ``None`` where it does not open, which means: read again."""
@@ -222,4 +230,3 @@ class Store:
         except SealBroken:
             return None
         return Ending(said["reason"], heard.at_ms, said["detail"])
-

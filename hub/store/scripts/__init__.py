@@ -20,12 +20,9 @@ class Scripts:
 
     def __init__(self, calls: Calls) -> None:
         self._calls = calls
-        self._sources = {
-            name: files("hub.store.scripts").joinpath(f"{name}.lua").read_text() for name in NAMES
-        }
+        self._sources = {name: files("hub.store.scripts").joinpath(f"{name}.lua").read_text() for name in NAMES}
         self._digests = {
-            name: hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()
-            for name, text in self._sources.items()
+            name: hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest() for name, text in self._sources.items()
         }
 
     async def run(self, name: Name, keys: Sequence[str], args: Sequence[Any]) -> Reply:

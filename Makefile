@@ -1,0 +1,56 @@
+# Everyday commands. Only Python >= 3.11 (with venv) and make are needed; the rest is brought along.
+#   make demo    the whole thing on this machine          make test   every test, browser included
+#   make check   lint, types and the fast tests           make bench  the performance table
+
+VENV   := .venv
+PY     := $(VENV)/bin/python
+STAMP  := $(VENV)/.setup
+PYTEST ?= $(PY) -m pytest
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test check bench browser lock clean
+
+help:
+	@sed -n '2,3s/^# *//p' Makefile
+
+setup: $(STAMP)
+
+$(STAMP): requirements.lock pyproject.toml
+	@test -x $(PY) || { \
+	  for python in python3.13 python3.12 python3.11 python3; do \
+	    $$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && break; python=; \
+	  done; \
+	  test -n "$$python" || { echo 'make: Python 3.11 or newer is needed, and none was found' >&2; exit 1; }; \
+	  $$python -c 'import ensurepip, venv' 2>/dev/null || \
+	    { echo "make: $$python has no venv; on Debian and Ubuntu: apt install python3-venv" >&2; exit 1; }; \
+	  rm -rf $(VENV) && $$python -m venv $(VENV); }
+	$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(PY) -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps -e .
+	@touch $(STAMP)
+
+demo: setup
+	$(VENV)/bin/hub demo
+
+test: setup browser
+	$(PYTEST)
+	node=$$($(PY) -m tests.binaries node) && "$$node" --test tests/client/*.test.js
+
+check: setup
+	$(VENV)/bin/ruff check
+	$(VENV)/bin/ruff format --check
+	$(VENV)/bin/mypy hub tests demo_apps
+	$(PYTEST) -m 'not (e2e or browser or faults)'
+
+bench: setup
+	$(PY) -m tests.benchmarks
+
+browser: setup
+	@$(PY) -m tests.binaries browser
+
+lock:
+	$(VENV)/bin/uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 \
+	  --generate-hashes --no-emit-index-url --no-header -o requirements.lock
+
+clean:
+	rm -rf $(VENV) dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis .hub-demo
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

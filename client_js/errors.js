@@ -1,0 +1,14 @@
+/** What can go wrong, as the hub says it (RFC 9457) or as the client has to say it itself. */
+
+export class HubError extends Error {
+  name = 'HubError'
+
+  /** @param {{ code: string, status?: number, title?: string, detail?: string, retryable?: boolean }} problem */
+  constructor(problem, options) {
+    super(problem.detail ?? problem.title ?? problem.code, options)
+    this.code = problem.code
+    this.status = problem.status ?? 0
+    this.retryable = problem.retryable ?? false
+    this.problem = problem
+  }
+}

@@ -1,0 +1,10 @@
+"""Starts Account: ``python app_a/server.py --port N``. Runs by path, wherever the folder lies."""
+
+import sys
+from pathlib import Path
+
+if __name__ == "__main__":
+    sys.path[0] = str(Path(__file__).resolve().parents[1])
+    from app_a.main import main
+
+    main()

@@ -1,0 +1,1 @@
+"""Shop: the app where a person fills a cart."""

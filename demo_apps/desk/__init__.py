@@ -1,0 +1,1 @@
+"""Desk: both apps side by side, and the session they share."""

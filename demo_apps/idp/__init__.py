@@ -1,0 +1,1 @@
+"""A small OpenID provider with three people to be."""

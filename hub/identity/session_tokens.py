@@ -1,0 +1,51 @@
+"""Session tokens: ``hub_st_<sid>.<43 base64url characters>``, the one secret that proves a session.
+
+The store keeps a *verifier* only: a keyed hash over the whole token. So a dump of the store opens nothing, and a
+verifier that somebody plants in the store fits no token.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import re
+import secrets
+from collections.abc import Mapping
+
+from hub.core.session import is_sid
+
+PREFIX = "hub_st_"
+SECRET_BYTES = 32
+_SECRET = re.compile(r"[A-Za-z0-9_-]{43}")
+
+
+def sid_of(token: str) -> str | None:
+    """The sid a token names, or ``None`` if this is not the form of a token. Proves nothing."""
+    if not token.startswith(PREFIX):
+        return None
+    sid, _, secret = token.removeprefix(PREFIX).partition(".")
+    return sid if is_sid(sid) and _SECRET.fullmatch(secret) else None
+
+
+class SessionTokens:
+    """Makes and checks tokens. ``keys`` are the ring's token keys by kid; ``active`` is the one that makes new ones."""
+
+    def __init__(self, keys: Mapping[str, bytes], active: str) -> None:
+        self._keys = dict(keys)
+        self._active = active
+
+    def new(self, sid: str) -> tuple[str, bytes]:
+        """A fresh token of 256 random bits for ``sid``, and the verifier to store beside the session."""
+        token = f"{PREFIX}{sid}.{secrets.token_urlsafe(SECRET_BYTES)}"
+        return token, self._verifier(self._active, token)
+
+    def is_proof(self, token: str, verifier: bytes) -> bool:
+        """Whether ``verifier`` was made of ``token`` with a key of the ring. Takes equally long for every answer."""
+        proven = False
+        for kid in self._keys:
+            proven |= hmac.compare_digest(self._verifier(kid, token), verifier)
+        return proven
+
+    def _verifier(self, kid: str, token: str) -> bytes:
+        digest = hmac.digest(self._keys[kid], token.encode("utf-8", "surrogateescape"), hashlib.sha256)
+        return kid.encode() + b":" + digest

@@ -1,0 +1,125 @@
+"""From the feed to the connections: one change or end, handed to all who follow the session here.
+
+Never waits. What cannot be opened, or does not fit, makes the connections read again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import random
+from collections.abc import Awaitable
+
+from hub.core.ports import Clock, Feed, Heard, HeardChange, HeardEnd, HeardPresence
+from hub.core.session import Ending
+from hub.errors import Unavailable
+from hub.live.connection import Connection
+from hub.live.registry import Follow, Registry
+from hub.live.wires import Outgoing
+from hub.protocol.messages import Mode
+from hub.sessions.sessions import Sessions
+
+SPREAD_SECONDS = 1.0  # over which the reloads after a lost feed are spread
+READ_AGAIN_SECONDS = 0.5
+
+
+class Fanout:
+    """The follower of this node's feed."""
+
+    def __init__(self, feed: Feed, clock: Clock, sessions: Sessions, per_session: int) -> None:
+        self._feed, self._sessions = feed, sessions
+        self.registry = Registry(feed, clock, per_session, self.check)
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    # the feed
+
+    def on_heard(self, heard: Heard) -> None:
+        follow = self.registry.get(heard.sid)
+        if follow is None:
+            return
+        match heard:
+            case HeardChange():
+                self._on_change(follow, heard)
+            case HeardEnd():
+                ending = self._feed.open_end(follow.session, heard)
+                if ending is None:
+                    self.registry.check(follow)
+                else:
+                    self.end(follow, ending)
+            case HeardPresence():
+                if follow.wants_presence:
+                    self._start(self.tell_presence(follow))
+
+    def _on_change(self, follow: Follow, heard: HeardChange) -> None:
+        change = self._feed.open_change(follow.session, heard)
+        if change is None:
+            self.reload(follow)
+            return
+        outgoing = Outgoing(change)
+        for connection in list(follow.connections.values()):
+            connection.on_change(outgoing)
+
+    def on_feed_restored(self) -> None:
+        """What was missed is not known: everybody reads again, not all at the same moment."""
+        loop = asyncio.get_running_loop()
+        for connection in self.registry.connections():
+            delay = random.uniform(0, SPREAD_SECONDS)  # noqa: S311 - spreads, hides nothing
+            loop.call_later(delay, self._reload_one, connection)
+
+    def _reload_one(self, connection: Connection) -> None:
+        connection.act(connection.conversation.on_reload())
+
+    def reload(self, follow: Follow) -> None:
+        """The connections of one session read again."""
+        for connection in list(follow.connections.values()):
+            self._reload_one(connection)
+
+    # ends and checks
+
+    def end(self, follow: Follow, ending: Ending) -> None:
+        """The session is over: nothing more is written on its connections but that."""
+        follow.disarm()
+        for connection in list(follow.connections.values()):
+            connection.act(connection.conversation.on_ended(ending))
+
+    async def check(self, follow: Follow) -> None:
+        """Ask the record: end what is over, and wait for the new deadline of what is not."""
+        caught = None
+        while follow.connections and caught is None:
+            try:
+                caught = await self._sessions.catch_up(follow.session.sid, None, 0)
+            except Unavailable:
+                await asyncio.sleep(READ_AGAIN_SECONDS)
+                continue
+            if caught is None:
+                return
+        if caught is None:
+            return
+        if caught.session.ending is not None:
+            self.end(follow, caught.session.ending)
+        else:
+            self.registry.learn(caught.session)
+
+    # presence and mode
+
+    async def tell_presence(self, follow: Follow) -> None:
+        """Push who is connected to those who asked, if that changed."""
+        with contextlib.suppress(Unavailable):
+            found = await self._sessions.connections(follow.session.sid)
+            shown = [{name: each[name] for name in ("id", "app", "since")} for each in found]
+            if shown == follow.presence:
+                return
+            follow.presence = shown
+            for connection in list(follow.connections.values()):
+                if connection.wants_presence:
+                    connection.act(connection.conversation.on_presence(shown))
+
+    def on_mode(self, mode: Mode) -> None:
+        """The node can do more or less than before: every tab is told."""
+        for connection in self.registry.connections():
+            connection.act(connection.conversation.on_mode(mode))
+
+    def _start(self, work: Awaitable[None]) -> None:
+        task = asyncio.ensure_future(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)

@@ -1,0 +1,170 @@
+"""Opening a live connection: what the caller asks for, what it may see, and its life until it closes.
+
+Shared by WebSocket and server-sent events, which differ only in how they are accepted and written to.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Protocol
+from urllib.parse import parse_qs
+
+from hub.core.access import Grants, View, narrow
+from hub.core.position import Position
+from hub.core.principal import Principal
+from hub.core.session import Session
+from hub.errors import Forbidden, Malformed, Overloaded, Unavailable
+from hub.live.connection import Connection, Transport
+from hub.live.fanout import Fanout
+from hub.live.wires import Wire
+from hub.protocol.close_codes import CloseCode
+from hub.protocol.messages import Mode
+from hub.sessions.sessions import Sessions
+
+DRAIN_BATCH = 200
+DRAIN_WINDOW_MS = 5000
+DRAIN_PAUSE_SECONDS = 0.1
+
+
+class Presence(Protocol):
+    """Where connections are written down for all nodes to see."""
+
+    async def arrive(self, session: Session, connection: str, app: str | None) -> None: ...
+    async def depart(self, sid: str, connection: str) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What the caller asks for: to resume from ``position`` under ``view``, as a tab of ``app``."""
+
+    position: Position | None = None
+    view: str | None = None
+    app: str | None = None
+    presence: bool = False
+
+
+def parse_wish(query: bytes, last_event_id: str | None = None) -> Wish:
+    """Read the query string (and ``Last-Event-ID``). Raises ``Malformed``."""
+    try:
+        given = parse_qs(query.decode("ascii"), keep_blank_values=True, max_num_fields=16)
+    except ValueError:
+        raise Malformed("The query cannot be read") from None
+    position, view = _one(given, "position"), _one(given, "view")
+    if last_event_id:
+        position, _, view = last_event_id.partition("/")
+    try:
+        at = Position.parse(position) if position and view else None
+    except ValueError as error:
+        raise Malformed(str(error)) from None
+    return Wish(at, view or None, _one(given, "app") or None, _one(given, "presence") == "1")
+
+
+def _one(given: Mapping[str, list[str]], name: str) -> str | None:
+    values = given.get(name, [])
+    if len(values) > 1:
+        raise Malformed(f"The query names {name} twice")
+    return values[0] if values else None
+
+
+class Live:
+    """The live side of a node: opens connections and, when the node stops, sends them elsewhere."""
+
+    def __init__(
+        self,
+        *,
+        sessions: Sessions,
+        fanout: Fanout,
+        presence: Presence,
+        app_grants: Mapping[str, Grants],
+        mode: Callable[[], Mode],
+        until_live: Callable[[], Awaitable[object]],
+        most_connections: int,
+        messages_per_second: int,
+    ) -> None:
+        self.sessions, self.fanout = sessions, fanout
+        self.messages_per_second = messages_per_second
+        self.draining = False
+        self._presence, self._app_grants = presence, app_grants
+        self._mode, self._until_live = mode, until_live
+        self._most_connections = most_connections
+
+    def check_room(self) -> None:
+        """Raise ``Overloaded`` where this node takes no more connections."""
+        if self.draining:
+            raise Overloaded("This node is stopping; another one takes over")
+        if self._most_connections and self.fanout.registry.count >= self._most_connections:
+            raise Overloaded("This node holds as many connections as it may")
+
+    def view_for(self, principal: Principal, wish: Wish) -> View:
+        """What the connection may see: a tab of an app sees what both browser and app may."""
+        if wish.app is None or principal.kind != "user":
+            return principal.view
+        app_grants = self._app_grants.get(wish.app)
+        if app_grants is None:
+            raise Forbidden("There is no such app")
+        return View.of(narrow(principal.grants, app_grants))
+
+    def connect(
+        self, principal: Principal, session: Session, wish: Wish, wire: Wire, transport: Transport
+    ) -> Connection:
+        """A connection, not yet followed."""
+        return Connection(
+            principal=principal,
+            session=session,
+            view=self.view_for(principal, wish),
+            app=wish.app or (principal.name if principal.kind == "app" else None),
+            wire=wire,
+            transport=transport,
+            sessions=self.sessions,
+            until_live=self._until_live,
+            learn=self.fanout.registry.learn,
+            wants_presence=wish.presence,
+        )
+
+    async def run(
+        self,
+        connection: Connection,
+        session: Session,
+        wish: Wish,
+        listen: Callable[[Connection], Awaitable[None]],
+    ) -> None:
+        """Follow the session until the connection closes. ``listen`` returns when the caller has gone."""
+        writing = asyncio.create_task(connection.write())
+        counted = connection.principal.owns_its_session
+        try:
+            await self.fanout.registry.join(connection, session)
+            connection.act(connection.conversation.on_opened(wish.position, wish.view))
+            if (mode := self._mode()) != "live":
+                connection.act(connection.conversation.on_mode(mode))
+            if counted:
+                with contextlib.suppress(Unavailable):
+                    await self._presence.arrive(session, connection.id, connection.app)
+            listening = asyncio.ensure_future(listen(connection))
+            await asyncio.wait({listening, writing}, return_when=asyncio.FIRST_COMPLETED)
+            await _settle(listening)
+        finally:
+            await _settle(writing)
+            await self.fanout.registry.leave(connection)
+            if counted:
+                with contextlib.suppress(Unavailable):
+                    await self._presence.depart(session.sid, connection.id)
+
+    async def drain(self) -> None:
+        """Send every tab elsewhere, in batches; each comes back at a moment of its own within a window."""
+        self.draining = True
+        for number, connection in enumerate(list(self.fanout.registry.connections()), start=1):
+            actions = connection.conversation.on_closing(CloseCode.SHUTDOWN, str(DRAIN_WINDOW_MS))
+            connection.act(actions)
+            if number % DRAIN_BATCH == 0:
+                await asyncio.sleep(DRAIN_PAUSE_SECONDS)
+
+
+async def _settle(task: asyncio.Future[None]) -> None:
+    """Stop a task that has no more to do, and let what it raised be raised here."""
+    if not task.done():
+        task.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await task

@@ -1,0 +1,78 @@
+"""Frames waiting for one connection: bounded, and never waited for.
+
+A document can always collapse: when too much waits, the frames that a snapshot makes up for are dropped
+and the outbox says so. Answers to the tab's own commits are kept, and too many of those are an end.
+Pure; the writer takes from it, everybody else puts into it.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from enum import Enum, auto
+
+MOST_FRAMES = 256
+MOST_BYTES = 1024 * 1024
+MOST_REPLIES = 256
+
+
+class Put(Enum):
+    """What became of a frame."""
+
+    KEPT = auto()
+    OVERFLOW = auto()  # this and the other droppable frames were dropped
+    TOO_MANY_REPLIES = auto()
+
+
+class Outbox:
+    """First in, first out."""
+
+    __slots__ = ("_bytes", "_droppable", "_frames", "_replies")
+
+    def __init__(self) -> None:
+        self._frames: deque[tuple[bytes, bool]] = deque()
+        self._bytes = 0
+        self._droppable = 0
+        self._replies = 0
+
+    def __len__(self) -> int:
+        return len(self._frames)
+
+    def put(self, frame: bytes) -> Put:
+        """Add a frame that a snapshot can make up for. A lone frame is kept whatever its size."""
+        if self._droppable >= MOST_FRAMES or (self._droppable and self._bytes + len(frame) > MOST_BYTES):
+            self.collapse()
+            return Put.OVERFLOW
+        self._frames.append((frame, True))
+        self._bytes += len(frame)
+        self._droppable += 1
+        return Put.KEPT
+
+    def put_reply(self, frame: bytes) -> Put:
+        """Add an answer: never dropped."""
+        if self._replies >= MOST_REPLIES:
+            return Put.TOO_MANY_REPLIES
+        self._frames.append((frame, False))
+        self._replies += 1
+        return Put.KEPT
+
+    def take(self) -> bytes | None:
+        """The next frame to write."""
+        if not self._frames:
+            return None
+        frame, droppable = self._frames.popleft()
+        if droppable:
+            self._bytes -= len(frame)
+            self._droppable -= 1
+        else:
+            self._replies -= 1
+        return frame
+
+    def collapse(self) -> None:
+        """Drop what a snapshot makes up for."""
+        self._frames = deque(entry for entry in self._frames if not entry[1])
+        self._bytes = self._droppable = 0
+
+    def clear(self) -> None:
+        """Drop everything: the session is over, or the connection."""
+        self._frames.clear()
+        self._bytes = self._droppable = self._replies = 0

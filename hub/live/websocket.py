@@ -1,0 +1,151 @@
+"""``GET /v1/sessions/{sid}/live``: the WebSocket endpoint (RFC 6455), plain ASGI.
+
+A browser cannot see why an upgrade failed. So only a wrong ``Origin`` and a hub that cannot serve are
+refused before accepting; every other refusal is accepted first, said, and closed with its code.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable
+
+from starlette.types import Receive, Scope, Send
+
+from hub.core.bucket import Bucket
+from hub.core.json import dumps
+from hub.core.principal import Principal
+from hub.core.session import Session
+from hub.errors import (
+    CsrfRefused,
+    Forbidden,
+    HubError,
+    OwnSessionEnded,
+    RateLimited,
+    SessionEnded,
+    SessionNotFound,
+    Unauthenticated,
+    Unavailable,
+)
+from hub.live.connection import Connection
+from hub.live.opening import Live, parse_wish
+from hub.live.wires import WEBSOCKET
+from hub.protocol.close_codes import CloseCode
+from hub.sessions import verdicts
+
+SUBPROTOCOL = "hub.v1"
+
+Identify = Callable[[Scope], Awaitable[Principal]]
+"""Who is calling. Checks ``Origin`` too; raises what the contract says."""
+
+_CODES: dict[type[HubError], CloseCode] = {
+    Unauthenticated: CloseCode.UNAUTHENTICATED,
+    Forbidden: CloseCode.FORBIDDEN,
+    SessionNotFound: CloseCode.FORBIDDEN,
+    RateLimited: CloseCode.LIMIT,
+}
+
+
+class WebSocketEndpoint:
+    """The endpoint; ``sid`` comes from the route."""
+
+    def __init__(self, live: Live, identify: Identify) -> None:
+        self._live, self._identify = live, identify
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        socket = _Socket(scope, receive, send)
+        await receive()  # websocket.connect
+        try:
+            self._live.check_room()
+            principal = await self._identify(scope)
+            session = await self._session(principal, scope["path_params"]["sid"])
+            wish = parse_wish(scope.get("query_string", b""))
+            connection = self._live.connect(principal, session, wish, WEBSOCKET, socket)
+        except (CsrfRefused, Unavailable) as error:
+            await socket.deny(error)
+            return
+        except HubError as error:
+            await socket.accept()
+            await socket.refuse(error)
+            return
+        await socket.accept()
+        await self._live.run(connection, session, wish, self._listen(socket))
+
+    async def _session(self, principal: Principal, sid: str) -> Session:
+        session = await self._live.sessions.record(principal, sid)
+        if session.ending is not None:
+            raise verdicts.over(principal, session)
+        return session
+
+    def _listen(self, socket: _Socket) -> Callable[[Connection], Awaitable[None]]:
+        async def listen(connection: Connection) -> None:
+            loop = asyncio.get_running_loop()
+            rate = self._live.messages_per_second
+            bucket = Bucket(rate, 2 * rate, loop.time())
+            while (frame := await socket.receive_frame()) is not None:
+                if not bucket.take(loop.time()):
+                    connection.act(connection.conversation.on_closing(CloseCode.LIMIT))
+                elif isinstance(frame, bytes):
+                    connection.act(connection.conversation.on_broken("messages are text"))
+                else:
+                    connection.act(connection.conversation.on_frame(frame))
+
+        return listen
+
+
+class _Socket:
+    """One ASGI WebSocket."""
+
+    def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self._scope, self._receive, self._send = scope, receive, send
+
+    async def accept(self) -> None:
+        offered = self._scope.get("subprotocols", [])
+        chosen = SUBPROTOCOL if SUBPROTOCOL in offered else None
+        await self._send({"type": "websocket.accept", "subprotocol": chosen})
+
+    async def deny(self, error: HubError) -> None:
+        """Refuse before accepting, as plain HTTP."""
+        headers = {"content-type": "application/problem+json", "cache-control": "no-store", **error.headers()}
+        await self._send(
+            {
+                "type": "websocket.http.response.start",
+                "status": int(error.status),
+                "headers": [(name.lower().encode(), text.encode()) for name, text in headers.items()],
+            }
+        )
+        await self._send({"type": "websocket.http.response.body", "body": dumps(error.to_problem())})
+
+    async def refuse(self, error: HubError) -> None:
+        """Say why, then close with the code that says whether to come back."""
+        with contextlib.suppress(ConnectionError):
+            if isinstance(error, OwnSessionEnded | SessionEnded):
+                facts = error.facts
+                message = {"type": "ended", "reason": facts["reason"], "detail": "", "ended_at": facts["ended_at"]}
+                await self.send(dumps(message))
+                await self.close(CloseCode.ENDED, facts["reason"])
+                return
+            code = _CODES.get(type(error), CloseCode.BAD_MESSAGE)
+            await self.close(code, error.detail)
+
+    async def receive_frame(self) -> str | bytes | None:
+        """The next frame; ``None`` when the caller has gone."""
+        message = await self._receive()
+        if message["type"] != "websocket.receive":
+            return None
+        text: str | None = message.get("text")
+        return text if text is not None else message["bytes"]
+
+    async def send(self, frame: bytes) -> None:
+        try:
+            await self._send({"type": "websocket.send", "text": frame.decode()})
+        except OSError as error:
+            raise ConnectionError(str(error)) from None
+
+    async def close(self, code: CloseCode, reason: str) -> None:
+        # A close frame carries 123 bytes of reason at most (RFC 6455 §5.5).
+        short = reason.encode()[:120].decode(errors="ignore")
+        try:
+            await self._send({"type": "websocket.close", "code": int(code), "reason": short})
+        except (OSError, RuntimeError) as error:
+            raise ConnectionError(str(error)) from None
