@@ -15,9 +15,7 @@ export function attachToPage(session, live, clock) {
   const follow = (target, type, fn) => target.addEventListener(type, fn, { signal, passive: true, capture: true })
   let active = -Infinity
   const onInput = () => {
-    if (live.status.name !== 'live' || clock.now() - active < ACTIVITY_MS) return
-    active = clock.now()
-    live.activity()
+    if (clock.now() - active >= ACTIVITY_MS && live.activity()) active = clock.now()
   }
   const channel = joinTabs(session, live, gone)
 
@@ -42,7 +40,6 @@ export function attachToPage(session, live, clock) {
 /** Tells the other tabs of this origin of an end and hears it from them; `gone` aborts once the session is over here. */
 function joinTabs(session, live, gone) {
   let channel
-  let heard = false
   const leave = () => {
     channel?.close()
     channel = undefined
@@ -51,13 +48,12 @@ function joinTabs(session, live, gone) {
     if (channel || gone.signal.aborted || !globalThis.BroadcastChannel) return
     channel = new BroadcastChannel('single-state-hub')
     channel.onmessage = ({ data }) => {
-      heard = data.sid === live.sid
-      if (heard) live.end(data)
+      if (data.sid === live.sid) live.end(data)
       else if (!live.sid) live.wake()
     }
   }
   session.on('ended', ({ reason, detail, ended_at, code }) => {
-    if (!heard && live.sid && code !== 4501) channel?.postMessage({ sid: live.sid, reason, detail, ended_at })
+    if (live.sid && code !== 4501) channel?.postMessage({ sid: live.sid, reason, detail, ended_at })
     gone.abort()
   })
   gone.signal.addEventListener('abort', leave)

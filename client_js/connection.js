@@ -64,8 +64,11 @@ export class Connection {
     this.#become({ name: 'live' })
   }
 
+  /** False when there is no live connection to send on. */
   send(text) {
-    if (this.status.name === 'live') this.#socket.send(text)
+    const live = this.status.name === 'live'
+    if (live) this.#socket.send(text)
+    return live
   }
 
   /** The connection is gone or of no use: comes back by itself, unless the close code says not to. */

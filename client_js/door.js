@@ -11,7 +11,7 @@ async function request(fetch, url, init) {
   const body = await response.json().catch(() => ({}))
   if (response.ok) return body
   const { status } = response
-  throw new HubError({ code: 'http_error', title: `${status} from ${url.pathname}`, retryable: status >= 500 || status === 429, ...body, status })
+  throw new HubError({ code: 'http_error', title: `HTTP ${status}`, retryable: status >= 500 || status === 429, ...body, status })
 }
 
 export class Door {

@@ -18,8 +18,8 @@ export function connectSession(options = {}) {
     WebSocket: Socket = globalThis.WebSocket, fetch = (...request) => globalThis.fetch(...request),
     clock = systemClock, random = Math.random,
   } = options
-  if (!url) throw new TypeError('connectSession: outside a browser pass { url }, the address of the hub')
-  if (!Socket) throw new TypeError('connectSession: no WebSocket here (Node has one from 22 on), pass { WebSocket }')
+  if (!url) throw new TypeError('outside a browser pass { url }')
+  if (!Socket) throw new TypeError('no WebSocket here: pass { WebSocket }')
   signal?.throwIfAborted()
   const session = new Session({
     door: new Door({ url, app, presence, token, ticket, fetch }),

@@ -33,7 +33,7 @@ export class Live {
   /** `flush()` and `emit(type, fact)` are how others hear of it. */
   constructor({ door, initial, optimistic, clock, random, retry, Socket, flush, emit }) {
     this.#options = { optimistic, clock, flush, emit }
-    this.#replica = new Replica(initial && { ...initial, document: freeze(toJson(initial.document)) })
+    this.#replica = new Replica(initial && toJson(initial))
     this.#connection = new Connection({
       open: () => door.enter(() => ({ position: this.#replica.position, view: this.#replica.view })),
       on: {
@@ -63,8 +63,8 @@ export class Live {
     this.#connection.sleep()
   }
 
-  /** The user did something. */
-  activity() { this.#connection.send('{"type":"activity"}') }
+  /** The user did something. False when there is no live connection to say it on. */
+  activity() { return this.#connection.send('{"type":"activity"}') }
 
   /** Adds `{ id, patch | ops | recipe, ifPosition?, queueMs, settle }`, shows it, and sends it when that is possible. */
   commit(entry) {
@@ -90,19 +90,18 @@ export class Live {
   /** The session is over: nothing of it stays here. */
   end({ reason, detail, ended_at, code }) {
     if (this.over?.code === 'session_ended') return
-    const title = `The session is over: ${reason}`
     this.#replica.receive({ type: 'ended' })
     this.#hidden = false
     this.presence = NONE
     this.frames = []
-    this.#stop({ name: 'ended', code, reason }, { code: 'session_ended', status: 401, title, detail, reason, ended_at })
+    this.#stop({ name: 'ended', code, reason }, { code: 'session_ended', status: 401, title: 'The session is over', detail, reason, ended_at })
     this.#options.emit('ended', { reason, detail, ended_at, code })
   }
 
   /** This connection is over; the session may well go on. */
-  close(code, reason = 'closed') {
+  close(code, reason) {
     if (this.over) return
-    this.#stop({ name: 'closed', code, reason }, { code: 'closed', title: `The connection is closed: ${reason}` })
+    this.#stop({ name: 'closed', code, reason }, { code: 'closed', title: 'The connection is closed' })
   }
 
   #stop(status, problem) {
@@ -113,9 +112,9 @@ export class Live {
   }
 
   #onOver(code, reason, problem) {
-    if (code === 4500) this.end({ ...(problem ?? { reason: reason || undefined }), code })
+    if (code === 4500) this.end({ ...problem, code })
     else if (code === 4501) this.end({ reason: 'unauthenticated', code })
-    else this.close(code, reason || undefined)
+    else this.close(code, reason)
   }
 
   #onStatus() {
@@ -133,9 +132,7 @@ export class Live {
     if (entry.timer !== undefined || entry.queueMs >= 2 ** 31) return
     entry.timer = this.#options.clock.setTimeout(() => {
       if (entry.state === 'committed') return
-      const [code, title] = entry.state === 'queued'
-        ? ['offline', 'Not sent: the hub could not be reached in time']
-        : ['unconfirmed', 'Sent, but the connection broke before the answer came: the same id again will tell']
+      const [code, title] = entry.state === 'queued' ? ['offline', 'Not sent'] : ['unconfirmed', 'Sent, not answered']
       this.#pending.drop(entry, new HubError({ code, title, retryable: true, id: entry.id }))
       this.#changed()
     }, entry.queueMs)
@@ -190,7 +187,7 @@ export class Live {
     const sid = session?.sid
     if (this.sid && sid !== this.sid) {
       // Another log-in in this browser. What was meant for the one session must not be done to the other.
-      const error = new HubError({ code: 'session_changed', title: 'This page now follows another session' })
+      const error = new HubError({ code: 'session_changed', title: 'Another session now' })
       for (const entry of [...this.#pending.entries]) this.#pending.drop(entry, error)
     }
     this.sid = sid
@@ -228,7 +225,7 @@ export class Live {
   }
 
   #onPresence({ connections }) {
-    this.presence = freeze(connections)
+    this.presence = freeze(connections ?? NONE)
     this.#options.flush()
   }
 
@@ -250,11 +247,12 @@ export class Live {
   #send() {
     if (this.status.name !== 'live') return
     const count = this.#pending.entries.length
-    for (const message of this.#pending.takeReady(this.#replica)) {
+    for (const entry of this.#pending.takeReady(this.#replica)) {
+      const message = { type: 'commit', id: entry.id, ...entry.body }
       const text = JSON.stringify(message)
       if (new TextEncoder().encode(text).length > FRAME_BYTES) {
-        const problem = { code: 'too_large', status: 413, title: 'The commit is too large for one frame', limit_bytes: FRAME_BYTES }
-        this.#pending.drop(this.#pending.find(message.id), new HubError(problem))
+        const problem = { code: 'too_large', status: 413, title: 'Too large for one frame', limit_bytes: FRAME_BYTES }
+        this.#pending.drop(entry, new HubError(problem))
       } else {
         this.#record('out', message)
         this.#connection.send(text)

@@ -70,7 +70,7 @@ export class Pending {
     }, document)
   }
 
-  /** The commit messages that should go out now, given the hub's document. They count as sent from here on. */
+  /** The entries whose `body` should go out now, given the hub's document. They count as sent from here on. */
   takeReady({ document, position }) {
     const ready = []
     for (const entry of [...this.entries]) {
@@ -82,7 +82,7 @@ export class Pending {
       if (entry.state === 'queued' || entry.state === 'lost') {
         entry.state = 'sent'
         entry.body ??= { patch: entry.patch, ops: entry.ops, if_position: entry.ifPosition }
-        ready.push({ type: 'commit', id: entry.id, ...entry.body })
+        ready.push(entry)
       }
       if (entry.recipe) break
     }

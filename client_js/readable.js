@@ -51,18 +51,14 @@ export class Followed {
 
   /** A readable of `fn(source)`: run anew only for another source, told only when `equals` says it is another value. */
   derived(source, fn, equals = Object.is) {
-    let from
-    let value
-    let ran = false
+    let last
     return this.readable(() => {
-      const now = source()
-      if (!ran || now !== from) {
-        const next = fn(now)
-        if (!ran || !equals(value, next)) value = next
-        from = now
-        ran = true
+      const from = source()
+      if (!last || last.from !== from) {
+        const value = fn(from)
+        last = { from, value: last && equals(last.value, value) ? last.value : value }
       }
-      return value
+      return last.value
     })
   }
 }

@@ -5,7 +5,7 @@
  * a change only where it stands exactly at the change's base; where it cannot know what it missed it says `reload`,
  * and from then on has no position until a snapshot replaces it. The document it last had stays to be shown.
  */
-import { applyOps, freeze, isObject, PatchError, share } from './patch.js'
+import { applyOps, isObject, PatchError, share } from './patch.js'
 
 /** The number before the dot of a position such as `42.9f3a1c02`. */
 export const revisionOf = position => Number.parseInt(position, 10)
@@ -50,7 +50,7 @@ export class Replica {
 
   #onSnapshot({ document, position, view }) {
     if (!isObject(document) || typeof position !== 'string') return this.reload()
-    this.document = freeze(share(this.document, document))
+    this.document = share(this.document, document)
     this.position = position
     this.view = view
     return 'snapshot'
@@ -63,7 +63,7 @@ export class Replica {
     if (verdict === 'stale') return verdict
     if (verdict !== 'apply') return this.reload()
     try {
-      this.document = freeze(applyOps(this.document, ops))
+      this.document = applyOps(this.document, ops)
     } catch (error) {
       if (!(error instanceof PatchError)) throw error
       return this.reload()

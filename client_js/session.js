@@ -44,7 +44,7 @@ export class Session {
   select(fn, equals) { return this.#followed.derived(this.get, fn, equals) }
 
   async patch(patch, options) {
-    if (!isObject(patch)) throw new TypeError('a merge patch of a session is an object of sections')
+    if (!isObject(patch)) throw new TypeError('a merge patch is an object of sections')
     return this.#commit({ patch: toJson(patch) }, options)
   }
 
@@ -61,7 +61,7 @@ export class Session {
   #commit(body, { id = newId(), ifPosition, signal, queueMs = 10_000 } = {}) {
     if (this.#live.over) throw this.#live.over
     signal?.throwIfAborted()
-    if (!/^[\w-]{16,64}$/.test(id)) throw new TypeError('an id is 16 to 64 of A-Z a-z 0-9 _ -')
+    if (!/^[\w-]{16,64}$/.test(id)) throw new TypeError('an id is 16 to 64 of [A-Za-z0-9_-]')
     const known = this.#live.pending.find(entry => entry.id === id)
     if (known) return known.promise
     const entry = { ...body, id, ifPosition, queueMs }

@@ -9,10 +9,12 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+UNFOLDED = 4096
+
 
 def console() -> Console:
-    """A console on stdout that never colours numbers or breaks words of its own accord."""
-    return Console(highlight=False, soft_wrap=not sys.stdout.isatty())
+    """A console on stdout that never colours numbers of its own accord, nor folds lines for a program."""
+    return Console(highlight=False, width=None if sys.stdout.isatty() else UNFOLDED)
 
 
 def print_json(value: object, *, lines: bool = False) -> None:
@@ -30,8 +32,8 @@ def note(said: str) -> None:
 def rows(columns: Iterable[str], found: Iterable[Iterable[str]]) -> Table:
     """A light table without frames."""
     table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 3, 0, 0))
-    for column in columns:
-        table.add_column(column, overflow="fold")
+    for number, column in enumerate(columns):
+        table.add_column(column, overflow="fold", no_wrap=number == 0)
     for row in found:
         table.add_row(*(Text(cell) for cell in row))
     return table

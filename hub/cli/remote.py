@@ -4,7 +4,7 @@ import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 import httpx
 import typer
@@ -70,13 +70,20 @@ def find_hub(url: str | None, config: Path | None) -> RemoteHub:
     if not token.isascii() or not token.isprintable() or " " in token:
         raise typer.BadParameter("HUB_TOKEN does not hold a service key")
     base = (url or load_settings(config_path(config, os.environ), os.environ).public_url).rstrip("/")
-    try:
-        parsed = httpx.URL(base)
-    except httpx.InvalidURL:
-        parsed = httpx.URL()
-    if parsed.scheme not in ("http", "https") or not parsed.host or parsed.userinfo or parsed.query or parsed.fragment:
+    if not _is_base(base):
         raise typer.BadParameter("--url takes an http:// or https:// URL")
     return RemoteHub(base, token)
+
+
+def _is_base(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        fine = bool(parts.hostname) and (parts.port is None or parts.port > 0)
+    except ValueError:
+        return False
+    return (
+        fine and parts.scheme in ("http", "https") and "@" not in parts.netloc and not (parts.query or parts.fragment)
+    )
 
 
 def segment(text: str) -> str:

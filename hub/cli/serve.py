@@ -1,6 +1,7 @@
 """``hub serve``: one node in this process, or several in processes of their own on one socket."""
 
 import os
+import signal
 import socket
 import threading
 from collections.abc import Callable
@@ -59,6 +60,13 @@ def run_node(settings: Settings, listener: socket.socket, tls: Tls | None, on_re
 def serve_as_worker(config: Path | None, socket_fd: int, link_fd: int, tls: Tls | None) -> None:
     """One node on an inherited socket. Tells its parent when it is ready, and drains when the parent is gone."""
     settings = load_settings(config_path(config, os.environ), os.environ)
+    listener, ready = parent_link(socket_fd, link_fd)
+    with listener:
+        run_node(settings, listener, tls, ready)
+
+
+def parent_link(socket_fd: int, link_fd: int) -> tuple[socket.socket, Callable[[], None]]:
+    """The inherited socket, and what to call once this process accepts on it."""
     link = socket.socket(fileno=link_fd)
     link.setblocking(True)
 
@@ -66,14 +74,13 @@ def serve_as_worker(config: Path | None, socket_fd: int, link_fd: int, tls: Tls 
         link.send(b"!")
         threading.Thread(target=_leave_with_parent, args=(link,), daemon=True).start()
 
-    with socket.socket(fileno=socket_fd) as listener:
-        run_node(settings, listener, tls, ready)
+    return socket.socket(fileno=socket_fd), ready
 
 
 def _leave_with_parent(link: socket.socket) -> None:
     while link.recv(1):
         pass
-    os.kill(os.getpid(), 15)
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
 def _say_listening(url: str, as_json: bool) -> None:

@@ -21,8 +21,8 @@ LAST_SECOND = 253_402_300_799  # 9999-12-31T23:59:59Z
 class Kind:
     """The rules for one kind of token from one issuer.
 
-    ``types`` are the values of ``typ`` it may have (lower case, ``""`` = absent). ``nonce`` is the one it has to repeat;
-    ``None``: it must not have any. ``client_id`` is what ``azp`` has to name, if there is one.
+    ``types`` are the values of ``typ`` it may have (lower case, ``""`` = absent). ``nonce`` is the one it has to
+    repeat; ``None``: it must not have any. ``client_id`` is what ``azp`` has to name, if there is one.
     ``max_age_seconds`` counts from ``iat``.
     """
 
@@ -94,11 +94,9 @@ def _check_audience(claims: Object, kind: Kind) -> None:
         raise Unauthenticated("The token names no audience")
     if kind.audiences.isdisjoint(named):
         raise Unauthenticated("The token is meant for somebody else")
-    if kind.client_id is None:
-        return
-    if "azp" in claims or len(named) > 1:
-        if claims.get("azp") != kind.client_id:
-            raise Unauthenticated("The token was issued to another client")
+    needs_party = kind.client_id is not None and ("azp" in claims or len(named) > 1)
+    if needs_party and claims.get("azp") != kind.client_id:
+        raise Unauthenticated("The token was issued to another client")
 
 
 def _check_purpose(claims: Object, kind: Kind) -> None:
@@ -106,9 +104,8 @@ def _check_purpose(claims: Object, kind: Kind) -> None:
     is_logout = isinstance(events, dict) and isinstance(events.get(LOGOUT_EVENT), dict)
     if is_logout != kind.is_logout or (not kind.is_logout and "events" in claims):
         raise Unauthenticated("The token is not of the kind that belongs here")
-    if claims.get("nonce") != kind.nonce or (kind.nonce is None and "nonce" in claims):
-        raise Unauthenticated(
-            "The token does not belong to this log-in"
-            if kind.nonce
-            else "A token with a nonce belongs to one log-in only"
-        )
+    if kind.nonce is None:
+        if "nonce" in claims:
+            raise Unauthenticated("A token with a nonce belongs to the one log-in that asked for it")
+    elif claims.get("nonce") != kind.nonce:
+        raise Unauthenticated("The token does not belong to this log-in")

@@ -25,7 +25,7 @@ ALGORITHMS: MappingProxyType[str, str] = MappingProxyType(
 """The signatures that are supported, and the kind of key each needs (RFC 7518 §3.1)."""
 
 _CURVE_OF = {"ES256": "P-256", "ES384": "P-384", "ES512": "P-521"}
-_CURVES = {"P-256": ec.SECP256R1, "P-384": ec.SECP384R1, "P-521": ec.SECP521R1}
+_CURVES: dict[str, ec.EllipticCurve] = {"P-256": ec.SECP256R1(), "P-384": ec.SECP384R1(), "P-521": ec.SECP521R1()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +89,7 @@ def _ec(key: Object) -> tuple[frozenset[str], Object] | None:
     if x is None or y is None or not isinstance(curve, str) or curve not in _CURVES:
         return None
     try:
-        ec.EllipticCurvePublicNumbers(x, y, _CURVES[curve]()).public_key()
+        ec.EllipticCurvePublicNumbers(x, y, _CURVES[curve]).public_key()
     except ValueError:  # not a point of that curve
         return None
     algorithms = frozenset(name for name, fits in _CURVE_OF.items() if fits == curve)

@@ -167,7 +167,9 @@ class ContextSigner:
             raise Unauthenticated("The token is signed with a key that is not the hub's")
         said = verify(compact, key, kind, now)
         app, sid, expires = said["aud"], said["sid"], rules.seconds(said, "exp")
-        if not isinstance(app, str) or not is_sid(sid) or now >= expires:
+        if not isinstance(app, str) or not is_sid(sid):
+            raise Unauthenticated("The token is not of the kind that belongs here")
+        if now >= expires:  # no leeway: the hub's own clock made it
             raise Unauthenticated("The token has expired")
         return Context(app, sid, said["sub"]), expires
 

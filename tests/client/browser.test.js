@@ -80,7 +80,7 @@ test('after an end Back shows no data', async () => {
 
 test('online, a visible page and pageshow try at once, and ask a live connection for a sign', async () => {
   for (const wake of [() => happen('online'), () => happen('visibilitychange', {}, document), () => happen('pageshow', { persisted: false })]) {
-    const { session, sockets, last } = await openTab()
+    const { session, clock, sockets, last } = await openTab()
     wake()
     assert.deepEqual(last().sent, [{ type: 'ping' }])
     last().end()
@@ -89,7 +89,9 @@ test('online, a visible page and pageshow try at once, and ask a live connection
     assert.deepEqual([session.status.get().name, sockets.length], ['connecting', 2])
     wake()
     await settled()
-    assert.equal(sockets.length, 2, 'an attempt under way is left alone')
+    clock.advance(1000)
+    await settled()
+    assert.equal(sockets.length, 2, 'an attempt under way is left alone, and the one that was planned is off')
     session.close()
   }
 })

@@ -62,6 +62,15 @@ test('the counter starts anew only after 5 s live', async () => {
     return window
   }
   assert.deepEqual([await wait(0), await wait(4999), await wait(0), await wait(5000), await wait(0)], [200, 400, 800, 200, 400])
+  clock.advance(5000)
+  const windows = []
+  for (let i = 0; i < 3; i++) {
+    last().end()
+    windows.push(session.status.get().retryAt - clock.time)
+    clock.advance(windows.at(-1))
+    await settled()
+  }
+  assert.deepEqual(windows, [200, 400, 800], 'attempts that never get live do not reset it')
 })
 
 test('a draining node says within which window to come back, once', async () => {
@@ -274,11 +283,51 @@ test('offline a commit waits queueMs, then rejects as retryable and is rolled ba
 
 test('live, a commit has all the time the hub needs', async () => {
   const { session, clock, last } = connecting()
-  const done = session.patch(patchA(1))
+  const early = session.patch(patchA(1))
   await settled()
   last().say(snapshot(P[1], {}), live(P[1]))
+  const late = session.patch(patchA(2))
   clock.advance(50_000)
+  assert.deepEqual([await outcome(early), await outcome(late)], ['waiting', 'waiting'])
+})
+
+test('an answered commit is no longer in doubt: however long its change takes, it does not reject', async () => {
+  const { session, clock, last } = await opened(undefined, { random: () => 1, retry: { minMs: 60_000, maxMs: 60_000 } })
+  const done = session.patch(patchA(1))
+  await settled()
+  const [{ id }] = last().commits()
+  last().say({ type: 'committed', id, position: P[2], changed: true })
+  last().end()
+  clock.advance(60_000)
+  await settled()
+  assert.deepEqual([await outcome(done), session.get()], ['waiting', patchA(1)])
+  last().say(change(P[1], P[2], [{ op: 'replace', path: '/a/n', value: 1 }], { commit: id }), live(P[2]))
+  assert.equal((await done).position, P[2])
+})
+
+test('a copy that must reload asks again for every answer, for it cannot know which history it will find', async () => {
+  const { session, clock, last } = await opened()
+  const done = session.patch(patchA(1))
+  await settled()
+  const [{ id }] = last().commits()
+  last().say({ type: 'committed', id, position: P[2], changed: true }, change(P[0], '1.ffffffff', []))
+  clock.advance(100)
+  await settled()
+  last().say(snapshot('2.ffffffff', patchA(0)), live('2.ffffffff'))
+  assert.deepEqual(last().commits().map(commit => commit.id), [id])
   assert.equal(await outcome(done), 'waiting')
+})
+
+test('a recipe runs once for a document, not once for every message', async () => {
+  const { session, last } = await opened()
+  let runs = 0
+  session.update(draft => { draft.a.n = ++runs })
+  await settled()
+  last().say({ type: 'presence', connections: [] }, { type: 'mode', mode: 'live' }, { type: 'heartbeat', position: P[1] })
+  session.patch({ b: 1 })
+  assert.deepEqual([runs, last().commits().length], [1, 1])
+  last().say(change(P[1], P[2], [{ op: 'add', path: '/c', value: 1 }]))
+  assert.equal(runs, 2)
 })
 
 test('ended: the copy is dropped, commits reject, nothing is sent again, and it is told once', async () => {
@@ -325,7 +374,8 @@ test('a page that closes the session while being told of something ends it there
     await settled()
     hook(session)
     last().say(snapshot(P[1], {}))
-    if (!last().closed) last().say(live(P[1]))
+    if (last().closed) assert.equal(session.position.get() === undefined, hook.toString().includes("'frame'"))
+    else last().say(live(P[1]))
     clock.advance(60_000)
     await settled()
     assert.deepEqual([session.status.get().name, clock.timers.size, sockets.length], ['closed', 0, 1])

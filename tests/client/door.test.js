@@ -65,7 +65,7 @@ test('a credential that cannot be had now is tried again; one that is refused is
   for (const [given, name, reason] of [
     [new TypeError('fetch failed'), 'waiting', 'fetch failed'],
     [answer(503, { code: 'maintenance', title: 'Later', retryable: true }), 'waiting', 'Later'],
-    [answer(502), 'waiting', '502 from /v1/sessions/me/tickets'],
+    [answer(502), 'waiting', 'HTTP 502'],
     [answer(401, { code: 'session_ended', reason: 'expired', title: 'Over' }), 'ended', 'expired'],
     [answer(401, { code: 'unauthenticated', title: 'Who?' }), 'ended', 'unauthenticated'],
     [answer(403, { code: 'forbidden', title: 'No' }), 'closed', 'forbidden'],
@@ -112,6 +112,16 @@ test('a ticket that comes too late opens nothing', async () => {
   assert.equal(sockets.length, 0)
 })
 
+test('a ticket that fails too late is not heard', async () => {
+  let fail
+  const { session, clock } = connecting({ ticket: () => new Promise((resolve, reject) => { fail = reject }) })
+  await settled()
+  session.close()
+  fail(new Error('late'))
+  await settled()
+  assert.deepEqual([session.status.get().name, clock.timers.size], ['closed', 0])
+})
+
 test('log-out by cookie and by token, here and everywhere', async () => {
   for (const [options, everywhere, method, url] of [
     [{}, false, 'POST', 'http://hub.test/auth/logout'], [{}, true, 'POST', 'http://hub.test/auth/logout?everywhere=1'],
@@ -137,6 +147,9 @@ test('a log-out that fails says so and leaves the session as it is; one that is 
   assert.ok(error instanceof HubError)
   assert.deepEqual([error.code, error.status, error.retryable, failing.session.status.get().name], ['read_only', 503, true, 'live'])
   const over = await opened(undefined, { fetch: fakeFetch(answer(401, { code: 'session_ended', title: 'Over' })).fetch })
+  const ends = []
+  over.session.on('ended', fact => ends.push(fact))
   await over.session.logout()
-  assert.equal(over.session.status.get().name, 'ended')
+  await over.session.logout()
+  assert.deepEqual([over.session.status.get().name, ends.length], ['ended', 1])
 })

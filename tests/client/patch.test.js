@@ -54,6 +54,8 @@ test('share gives back the old value where nothing differs', () => {
   assert.equal(next.a, old.a)
   assert.equal(next.b, 2)
   assert.equal(share([1, 2], [1]).length, 1)
+  assert.ok(Object.hasOwn(share({}, parse('{"__proto__":{}}')), '__proto__'))
+  assert.equal(share({ a: parse('{}') }, { a: parse('{"__proto__":{}}') }).a['__proto__'] === Object.prototype, false)
   const odd = parse('{"__proto__":{"x":1},"b":2}')
   assert.equal(share(odd, parse('{"__proto__":{"x":1},"b":2}')), odd)
   assert.equal(canonical(share(odd, parse('{"__proto__":{"x":3},"b":2}'))), '{"__proto__":{"x":3},"b":2}')

@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from jose import jwk, jwt
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response
+from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 from starlette.routing import Mount, Route, WebSocketRoute
 from starlette.staticfiles import StaticFiles
 from starlette.websockets import WebSocket, WebSocketDisconnect
@@ -91,12 +91,17 @@ class FakeHub:
 
     def __post_init__(self) -> None:
         sections = CONFIGURATION["sections"]
-        initial = {name: section["initial"] for name, section in sections.items()}
-        self.document = {"identity": IDENTITY} | initial | self.document
+        self.start_again(self.document)
         self._schemas = {
             name: jsonschema_rs.validator_for(json.loads((DEMO / section["schema"]).read_text(encoding="utf-8")))
             for name, section in sections.items()
         }
+
+    def start_again(self, document: dict[str, Any]) -> None:
+        """Another session, with these sections and the initial ones of the configuration."""
+        initial = {name: section["initial"] for name, section in CONFIGURATION["sections"].items()}
+        self.document = {"identity": IDENTITY} | initial | document
+        self.revision, self.ended = 1, None
 
     @property
     def position(self) -> str:
@@ -213,7 +218,7 @@ class FakeHub:
         return JSONResponse({"keys": [PUBLIC_JWK]})
 
     async def signed_out(self, request: Request) -> Response:
-        return PlainTextResponse(f"Signed out: {request.query_params.get('reason')}")
+        return HTMLResponse(f'<link rel="icon" href="data:,"><h1>Signed out: {request.query_params.get("reason")}</h1>')
 
     async def home(self, _: Request) -> Response:
         return RedirectResponse("/apps/desk/", status_code=302)

@@ -20,14 +20,13 @@ def program(folder: str, *arguments: str, **environ: str) -> Iterator[str]:
     """One demo server on a free port; gives its URL once it is listening."""
     command = [sys.executable, str(DEMO / folder / "server.py"), "--port", "0", *arguments]
     process = subprocess.Popen(command, env={**os.environ, **environ}, stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
     try:
-        assert process.stdout
         yield process.stdout.readline().split()[-1]
     finally:
         process.terminate()
         process.wait(STOP_SECONDS)
-        if process.stdout:
-            process.stdout.close()
+        process.stdout.close()
 
 
 @contextmanager

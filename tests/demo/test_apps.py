@@ -26,7 +26,8 @@ def created(hub: FakeHub, name: str) -> FastAPI:
     standing = HubApp(name=name, prefix=f"/apps/{name}", api=api, context=context)
     if name == "desk":
         return desk.app.create_app(standing, SERVICE_KEY)
-    return (app_a.app if name == "a" else app_b.app).create_app(standing)
+    create = app_a.app.create_app if name == "a" else app_b.app.create_app
+    return create(standing)
 
 
 @asynccontextmanager

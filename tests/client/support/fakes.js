@@ -7,7 +7,8 @@ export class FakeClock {
 
   now = () => this.time
 
-  setTimeout = (fn, ms) => {
+  setTimeout = (fn, delay) => {
+    const ms = delay >= 2 ** 31 ? 1 : delay // as real timers have it
     this.timers.set(this.#next, { at: this.time + ms, fn })
     return this.#next++
   }

@@ -1,0 +1,39 @@
+"""Who is calling, for handlers: the composition root provides it, so that no handler reads a credential."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from starlette.types import Scope
+
+from hub.core.principal import Principal
+from hub.errors import Forbidden
+
+
+class Callers(Protocol):
+    """Turns a request into a principal, or refuses."""
+
+    async def identify(self, scope: Scope) -> Principal:
+        """The caller. Raises what the contract says; CSRF rules included."""
+
+    def operator_of(self, principal: Principal, scope: Scope) -> Principal | None:
+        """The same person as an operator, if that is one, recently logged in, and on the console's host."""
+
+
+async def who_may_list(callers: Callers, scope: Scope) -> Principal:
+    """A service with ``may_list``, or an operator. Raises ``Forbidden``."""
+    principal = await callers.identify(scope)
+    if principal.may_list:
+        return principal
+    operator = callers.operator_of(principal, scope)
+    if operator is None:
+        raise Forbidden("Listing sessions is for operators and services with may_list")
+    return operator
+
+
+async def user_or_operator(callers: Callers, scope: Scope, sid: str) -> Principal:
+    """The caller; for a session that is not the caller's own, as an operator if that is one."""
+    principal = await callers.identify(scope)
+    if principal.kind == "user" and sid not in ("me", principal.sid):
+        return callers.operator_of(principal, scope) or principal
+    return principal

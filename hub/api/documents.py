@@ -1,0 +1,115 @@
+"""Documents and changes: ``/v1/sessions/{sid}/document…`` and ``/changes``."""
+
+from __future__ import annotations
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from hub.api import answers, reading
+from hub.api.callers import Callers, user_or_operator
+from hub.api.edge import request_id_of
+from hub.core import patch as patches
+from hub.core.json import loads
+from hub.core.limits import MAX_CHANGES
+from hub.core.patch import Patch
+from hub.core.position import Position
+from hub.core.principal import Principal
+from hub.errors import Forbidden, Malformed, PreconditionRequired
+from hub.sessions.commit import Intent
+from hub.sessions.sessions import Sessions, visible_part
+
+MERGE_PATCH = "application/merge-patch+json"
+JSON_PATCH = "application/json-patch+json"
+
+
+class Documents:
+    """Handlers. Grants and refusals are the use cases' business; here requests are read and answered."""
+
+    def __init__(self, sessions: Sessions, callers: Callers) -> None:
+        self._sessions, self._callers = sessions, callers
+
+    async def read(self, request: Request) -> Response:
+        """``GET …/document``."""
+        principal = await self._callers.identify(request.scope)
+        if "position" in request.query_params:
+            reading.position(request.query_params["position"], "position")
+            raise Forbidden("Past positions are for operators")
+        only = reading.names(request, "sections")
+        if only is not None:
+            self._sessions.sections.check_known(only)
+        session = await self._sessions.live(principal, request.path_params["sid"])
+        headers = {"ETag": answers.entity_tag(session.position)}
+        tags = reading.none_match(request)
+        if "*" in tags or str(session.position) in tags:
+            return answers.nothing(304, headers)
+        return answers.json(visible_part(session, principal.view, only), headers=headers)
+
+    async def patch(self, request: Request) -> Response:
+        """``PATCH …/document``."""
+        principal = await self._callers.identify(request.scope)
+        kind = reading.media_type(request, [MERGE_PATCH, JSON_PATCH], is_patch=True)
+        raw = await reading.body_of(request)
+        value = loads(raw)
+        patch = patches.merge_patch(value) if kind == MERGE_PATCH else patches.json_patch(value)
+        position = reading.if_match(request)
+        return await self._commit(request, principal, patch, kind.encode() + b"\n" + raw, position)
+
+    async def replace(self, request: Request) -> Response:
+        """``PUT …/document/{section}``."""
+        principal = await self._callers.identify(request.scope)
+        reading.media_type(request, ["application/json"])
+        raw = await reading.body_of(request)
+        value, section = loads(raw), request.path_params["section"]
+        if "if-match" not in request.headers:
+            raise PreconditionRequired("Replacing a section whole needs If-Match with a position")
+        position = reading.if_match(request)
+        patch = patches.replace_section(section, value)
+        body = b"put\n" + section.encode() + b"\n" + raw
+        return await self._commit(request, principal, patch, body, position)
+
+    async def remove(self, request: Request) -> Response:
+        """``DELETE …/document/{section}``."""
+        principal = await self._callers.identify(request.scope)
+        section = request.path_params["section"]
+        patch, position = patches.remove_section(section), reading.if_match(request)
+        return await self._commit(request, principal, patch, b"delete\n" + section.encode(), position)
+
+    async def _commit(
+        self,
+        request: Request,
+        principal: Principal,
+        patch: Patch,
+        body: bytes,
+        if_position: Position | None,
+    ) -> Response:
+        if principal.kind == "operator":
+            raise Forbidden("Operators look and end; they do not edit")
+        intent = Intent(
+            patch=patch,
+            body=body,
+            request_id=request_id_of(request.scope),
+            if_position=if_position,
+            key=reading.idempotency_key(request),
+        )
+        preference = reading.preference(request)
+        done = await self._sessions.commit(principal, request.path_params["sid"], intent)
+        return answers.committed(done, preference)
+
+    async def changes(self, request: Request) -> Response:
+        """``GET …/changes?since=``."""
+        sid = request.path_params["sid"]
+        principal = await user_or_operator(self._callers, request.scope, sid)
+        if "since" not in request.query_params:
+            raise Malformed("since is needed: the position to continue from")
+        since = reading.position(request.query_params["since"], "since")
+        most = reading.limit(request, MAX_CHANGES, MAX_CHANGES)
+        session, found = await self._sessions.changes(principal, sid, since, most)
+        last = found[-1].position if found else since
+        return answers.json(
+            {
+                "from": str(since),
+                "to": str(last),
+                "changes": [answers.change(each, principal.view) for each in found],
+            },
+            headers={"ETag": answers.entity_tag(session.position)},
+        )

@@ -1,0 +1,179 @@
+"""From credentials to a principal: the one place where the hub decides who is calling.
+
+``Authorization`` present: cookies are not looked at. A refusal never says which part was wrong. Bad credentials cost a
+token of the caller's address; good ones never do, so nobody is locked out by a neighbour's guessing.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from hub.core.access import IDENTITY, Grants, Right
+from hub.core.principal import Principal
+from hub.core.session import Session
+from hub.core.times import rfc3339
+from hub.errors import CsrfRefused, OwnSessionEnded, RateLimited, Unauthenticated
+from hub.identity import csrf, services, session_tokens
+from hub.identity.buckets import Buckets
+from hub.identity.cookies import Cookies
+from hub.identity.credentials import Credentials
+from hub.identity.operators import Operators
+from hub.identity.origins import Origins, check_live
+from hub.identity.services import Services
+from hub.identity.session_tokens import SessionTokens
+from hub.identity.tokens import ContextSigner
+
+log = logging.getLogger("hub.security")
+
+
+class ReadSession(Protocol):
+    """The store's ``read``: the session as it is, live or its tombstone."""
+
+    async def __call__(self, sid: str, /) -> Session | None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Allowed:
+    """Who may do what, as configured: the sections of browsers, and of each app."""
+
+    browser: Grants
+    apps: Mapping[str, Grants] = field(default_factory=dict)
+
+
+def with_identity(grants: Grants, *, always: bool) -> dict[str, Right]:
+    """Nobody writes the section ``identity``. With ``always`` it may be read without being named (browsers)."""
+    own: dict[str, Right] = dict(grants)
+    if always or IDENTITY in own:
+        own[IDENTITY] = "read"
+    return own
+
+
+class Authenticator:
+    """Put together once, at start-up. ``read`` is asked after every request: no node has its own idea of a session."""
+
+    def __init__(
+        self,
+        *,
+        read: ReadSession,
+        tokens: SessionTokens,
+        contexts: ContextSigner,
+        services: Services,
+        operators: Operators,
+        cookies: Cookies,
+        origins: Origins,
+        allowed: Allowed,
+        failures: Buckets,
+    ) -> None:
+        self._read, self._tokens, self._contexts = read, tokens, contexts
+        self._services, self._operators = services, operators
+        self._cookies, self._origins, self._failures = cookies, origins, failures
+        self._browser = with_identity(allowed.browser, always=True)
+        self._apps = {name: with_identity(grants, always=False) for name, grants in allowed.apps.items()}
+
+    async def authenticate(self, request: Credentials) -> Principal:
+        """Who is calling.
+
+        Raises ``Unauthenticated``, ``OwnSessionEnded`` (facts ``reason``, ``ended_at``), ``CsrfRefused``,
+        ``RateLimited`` for too many bad credentials, and what the store raises when it cannot be asked.
+        """
+        try:
+            bearer = request.bearer
+            cookie = None if bearer is not None else self._cookies.session_token(request.cookies)
+            if bearer is None and cookie is None:
+                return self._nobody(request)
+            if bearer is not None:
+                return await self._by_bearer(bearer)
+            self._check_cookie_use(request)
+            return self._user(await self._own_session(cookie or ""), via_cookie=True)
+        except CsrfRefused as refusal:
+            self._note("csrf_refused", request, refusal.detail)
+            raise
+        except _Nobody:
+            raise
+        except Unauthenticated as refusal:
+            self._count(request, refusal)
+            raise
+
+    def operator_of(self, principal: Principal) -> Principal | None:
+        """The operator that this caller is, or ``None`` (see ``operators``)."""
+        return self._operators.operator_of(principal)
+
+    # the kinds of proof
+
+    def _nobody(self, request: Credentials) -> Principal:
+        if request.purpose in ("socket", "stream") and request.origin is not None:
+            self._check_cookie_use(request)  # a foreign page is told the same with and without a cookie
+        raise _Nobody("No credential came with this request")
+
+    async def _by_bearer(self, token: str) -> Principal:
+        if token.startswith(session_tokens.PREFIX):
+            return self._user(await self._own_session(token), via_cookie=False)
+        if token.startswith(services.PREFIX):
+            return self._service(token)
+        context = self._contexts.verify(token, self._apps)
+        grants = self._apps[context.app]
+        return Principal(kind="app", name=context.app, grants=grants, sid=context.sid, app=context.app)
+
+    async def _own_session(self, token: str) -> Session:
+        sid = session_tokens.sid_of(token)
+        session = await self._read(sid) if sid is not None else None
+        if session is None or not self._tokens.is_proof(token, session.verifier):
+            raise Unauthenticated("This credential is not known here")
+        if (ending := session.ending) is not None:
+            raise OwnSessionEnded(reason=ending.reason, ended_at=rfc3339(ending.at_ms))
+        return session
+
+    def _user(self, session: Session, *, via_cookie: bool) -> Principal:
+        return Principal(
+            kind="user",
+            name=session.user,
+            grants=self._browser,
+            sid=session.sid,
+            session=session,
+            via_cookie=via_cookie,
+        )
+
+    def _service(self, key: str) -> Principal:
+        service = self._services.of_key(key)
+        if service is None:
+            raise Unauthenticated("This credential is not known here")
+        grants = with_identity(service.grants, always=False)
+        return Principal(
+            kind="service", name=service.name, grants=grants, may_list=service.may_list, may_end=service.may_end
+        )
+
+    # what a cookie needs beside it
+
+    def _check_cookie_use(self, request: Credentials) -> None:
+        seen = {"origin": request.origin, "sec_fetch_site": request.sec_fetch_site}
+        origins = self._origins.with_app(request.app_origins) if request.app_origins else self._origins
+        if request.purpose in ("socket", "stream"):
+            check_live(origins, **seen, is_stream=request.purpose == "stream")
+            return
+        is_unsafe = request.method not in csrf.SAFE_METHODS
+        if request.purpose == "page" or not (is_unsafe or (request.purpose == "proxy" and request.is_upgrade)):
+            return
+        csrf.check_origin(origins, **seen)
+        if request.purpose == "api":
+            csrf.check_header(request.csrf_header)
+            if request.has_body:
+                csrf.check_media_type(request.content_type)
+
+    # what is written down
+
+    def _count(self, request: Credentials, refusal: Unauthenticated) -> None:
+        self._note("authn_login_fail", request, refusal.detail)
+        wait_seconds = self._failures.take(request.address)
+        if wait_seconds:
+            self._note("excess_rate_limit_exceeded", request, "bad credentials")
+            raise RateLimited("Too many bad credentials from this address", retry_after_seconds=wait_seconds)
+
+    def _note(self, event: str, request: Credentials, why: str) -> None:
+        log.warning(event, extra={"address": request.address, "purpose": request.purpose, "why": why})
+
+
+class _Nobody(Unauthenticated):
+    """No credential came, which is no failed attempt."""

@@ -1,0 +1,79 @@
+"""A provider's signature keys: fetched, kept, and fetched again when a token names a key that is not among them.
+
+Anybody can send tokens with made-up key names. So all callers together cause one extra fetch in 30 s, names that were
+looked for in vain are remembered, and a valid token of a known key never waits for any of it.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import httpx
+
+from hub.errors import Unauthenticated
+from hub.identity.bounded import Bounded
+from hub.identity.compact import Compact
+from hub.identity.fetching import FetchFailed, fetch_json
+from hub.identity.jwk import ALGORITHMS, Jwk, has_kid, pick, usable_keys
+from hub.identity.providers import Metadata, Provider
+from hub.identity.refreshed import Refreshed
+
+EXTRA_FETCH_SECONDS = 30.0
+UNKNOWN_SECONDS = 300.0
+MOST_UNKNOWN = 128
+
+
+class ProviderDirectory:
+    """What one provider publishes: its endpoints and its keys. Raises ``ProviderUnavailable`` if it never answered."""
+
+    def __init__(
+        self, provider: Provider, client: httpx.AsyncClient, monotonic: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._provider, self._client, self._monotonic = provider, client, monotonic
+        self._metadata = Refreshed(f"metadata of {provider.name}", self._fetch_metadata, monotonic)
+        self._keys = Refreshed(f"keys of {provider.name}", self._fetch_keys, monotonic)
+        self._extra_at: float | None = None
+        self._unknown: Bounded[str, bool] = Bounded(MOST_UNKNOWN)
+
+    async def metadata(self) -> Metadata:
+        """Its endpoints."""
+        return await self._metadata.get()
+
+    async def key_for(self, token: Compact) -> Jwk:
+        """The key that ``token`` names. Raises ``Unauthenticated`` if the provider does not publish it."""
+        if token.algorithm not in ALGORITHMS:
+            raise Unauthenticated("The token's signature is of a kind that is not accepted")
+        keys = await self._keys.get()
+        if not has_kid(keys, token.kid) and await self._may_have_been_added(token.kid or ""):
+            keys = await self._keys.get()
+        key = pick(keys, token.kid, token.algorithm)
+        if key is None:
+            raise Unauthenticated("The token is signed with a key that is not known here")
+        return key
+
+    async def _may_have_been_added(self, kid: str) -> bool:
+        """Look for a key once more, unless that was done just now."""
+        now = self._monotonic()
+        if self._unknown.get(kid, now):
+            return False
+        if self._extra_at is not None and now - self._extra_at < EXTRA_FETCH_SECONDS and not self._keys.is_fetching:
+            return False
+        if not self._keys.is_fetching:
+            self._extra_at = now
+        if not await self._keys.refresh():
+            return False
+        if not has_kid(await self._keys.get(), kid):
+            self._unknown.put(kid, True, now + UNKNOWN_SECONDS)
+        return True
+
+    async def _fetch_metadata(self) -> Metadata:
+        said = await fetch_json(self._client, self._provider.discovery_url)
+        return Metadata.read(said, self._provider.issuer)
+
+    async def _fetch_keys(self) -> tuple[Jwk, ...]:
+        metadata = await self._metadata.get()
+        keys = usable_keys(await fetch_json(self._client, metadata.jwks_uri))
+        if not keys:
+            raise FetchFailed("no usable key in it")
+        return keys

@@ -1,0 +1,72 @@
+"""An OpenID provider: what is configured about it, and what it says about itself (OpenID Connect Discovery 1.0)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from hub.core.json import Json, Object, check_depth, dumps, loads
+from hub.errors import Malformed, Unauthenticated
+from hub.identity.fetching import FetchFailed, is_safe_url
+
+MAX_CLAIM_DEPTH = 2  # a claim becomes a member of a section: two levels down in the document
+
+
+@dataclass(frozen=True, slots=True)
+class Provider:
+    """As configured. ``claims``: keys of the section ``identity`` ← claims of the provider."""
+
+    name: str
+    issuer: str
+    client_id: str
+    client_secret: str | None = field(default=None, repr=False)
+    audiences: frozenset[str] = frozenset()
+    scopes: tuple[str, ...] = ("openid", "profile", "email")
+    claims: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def discovery_url(self) -> str:
+        """Where its metadata is (Discovery §4)."""
+        return self.issuer.rstrip("/") + "/.well-known/openid-configuration"
+
+    def identity_of(self, claims: Object) -> Object:
+        """The section ``identity`` for these verified claims: absent and null ones are left out."""
+        said = {key: claims[claim] for key, claim in self.claims.items() if claims.get(claim) is not None}
+        try:
+            check_depth(said, MAX_CLAIM_DEPTH - 1)
+            return _as_kept(said)
+        except (Malformed, TypeError, ValueError):
+            raise Unauthenticated("A claim of this user cannot be kept as JSON") from None
+
+
+def _as_kept(value: Json) -> Object:
+    kept: Object = loads(dumps(value))
+    return kept
+
+
+@dataclass(frozen=True, slots=True)
+class Metadata:
+    """Its endpoints, all of them https (or on this machine). ``says_iss``: its callbacks carry ``iss`` (RFC 9207)."""
+
+    authorization_endpoint: str
+    token_endpoint: str
+    jwks_uri: str
+    end_session_endpoint: str | None
+    says_iss: bool
+
+    @classmethod
+    def read(cls, said: Json, issuer: str) -> Metadata:
+        """Check a discovery document (§4.3: its issuer is the configured one, to the letter). Raises ``FetchFailed``."""
+        if not isinstance(said, dict) or said.get("issuer") != issuer:
+            raise FetchFailed("its issuer is not the configured one")
+        for name in ("authorization_endpoint", "token_endpoint", "jwks_uri"):
+            if not is_safe_url(said.get(name)):
+                raise FetchFailed(f"its {name} is missing or not https")
+        end = said.get("end_session_endpoint")
+        return cls(
+            said["authorization_endpoint"],
+            said["token_endpoint"],
+            said["jwks_uri"],
+            end if is_safe_url(end) else None,
+            said.get("authorization_response_iss_parameter_supported") is True,
+        )

@@ -1,0 +1,72 @@
+"""A value that somebody else publishes: fetched when needed, by one fetch for all who wait, and kept while it is good.
+
+A failed fetch never replaces a good value: the last good one serves for a day, and the next try waits a little.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Generic, TypeVar
+
+from hub.errors import ProviderUnavailable
+from hub.identity.fetching import FetchFailed
+
+log = logging.getLogger("hub.security")
+
+FRESH_SECONDS = 600.0
+LAST_GOOD_SECONDS = 86_400.0
+RETRY_SECONDS = 5.0
+T = TypeVar("T")
+
+
+class Refreshed(Generic[T]):
+    """One such value. ``fetch`` returns a checked value or raises ``FetchFailed``."""
+
+    def __init__(self, what: str, fetch: Callable[[], Awaitable[T]], monotonic: Callable[[], float]) -> None:
+        self._what, self._fetch, self._monotonic = what, fetch, monotonic
+        self._value: T | None = None
+        self._good_since = 0.0
+        self._failed_at: float | None = None
+        self._flight: asyncio.Task[bool] | None = None
+
+    async def get(self) -> T:
+        """The value. Raises ``ProviderUnavailable`` if there is none that is good enough."""
+        if self._value is None or self._age() >= FRESH_SECONDS:
+            await self.refresh()
+        if self._value is None or self._age() >= LAST_GOOD_SECONDS:
+            raise ProviderUnavailable
+        return self._value
+
+    @property
+    def is_fetching(self) -> bool:
+        """Whether a fetch is under way that one could join."""
+        return self._flight is not None
+
+    async def refresh(self) -> bool:
+        """Fetch now, together with all others who ask meanwhile. Whether it worked; soon after a failure: no."""
+        if self._flight is None:
+            if self._failed_at is not None and self._monotonic() - self._failed_at < RETRY_SECONDS:
+                return False
+            self._flight = asyncio.create_task(self._try())
+        return await asyncio.shield(self._flight)
+
+    async def _try(self) -> bool:
+        try:
+            self._value = await self._fetch()
+        except FetchFailed as error:
+            self._failed_at = self._monotonic()
+            log.warning("provider_answer_useless", extra={"what": self._what, "why": str(error)})
+            return False
+        except ProviderUnavailable:
+            self._failed_at = self._monotonic()
+            return False
+        else:
+            self._good_since, self._failed_at = self._monotonic(), None
+            return True
+        finally:
+            self._flight = None
+
+    def _age(self) -> float:
+        return self._monotonic() - self._good_since

@@ -1,0 +1,61 @@
+"""Programs under test: started, spoken to, and ended without anything left over."""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+DEADLINE_SECONDS = 20.0
+
+Program = subprocess.Popen[str]
+
+
+@contextmanager
+def running(arguments: list[str], extra: Mapping[str, str] | None = None, cwd: Path = ROOT) -> Iterator[Program]:
+    """``python ARGUMENTS`` with piped output; killed at the end if it still runs."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("HUB_")}
+    environment |= {"PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1", **(extra or {})}
+    pipe = subprocess.PIPE
+    with subprocess.Popen(
+        [sys.executable, *arguments], stdout=pipe, stderr=pipe, text=True, env=environment, cwd=cwd
+    ) as program:
+        try:
+            yield program
+        finally:
+            program.kill()
+
+
+def line_of(program: Program) -> str:
+    """The next line on stdout (the test's own time limit guards it)."""
+    assert program.stdout is not None
+    line = program.stdout.readline()
+    if not line:
+        assert program.stderr is not None
+        raise AssertionError(f"ended with {program.wait()}: {program.stderr.read()}")
+    return line.strip()
+
+
+def end_of(program: Program) -> tuple[int, str]:
+    """Exit code and stderr, once it has ended by itself."""
+    _, said = program.communicate(timeout=DEADLINE_SECONDS)
+    return program.returncode, said
+
+
+def eventually(is_so: Callable[[], bool], what: str) -> None:
+    """Wait for a fact."""
+    deadline = time.monotonic() + DEADLINE_SECONDS
+    while not is_so():
+        assert time.monotonic() < deadline, f"not within {DEADLINE_SECONDS} s: {what}"
+        time.sleep(0.01)
+
+
+def is_alive(pid: int) -> bool:
+    """Whether a process runs (a zombie does not)."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False

@@ -1,0 +1,324 @@
+"""Credentials in, a principal out: every kind of caller, and every way of not being one."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+
+import pytest
+
+from hub.core.position import Position
+from hub.errors import CsrfRefused, Maintenance, OwnSessionEnded, RateLimited, Unauthenticated
+from tests.identity.worlds import NOW, PUBLIC_URL, SERVICE_KEY, SID, World, bearer, cookie, request
+
+SAFE = {"origin": PUBLIC_URL, "x_hub_csrf": "1"}
+
+
+def context_token(world: World, app: str = "a") -> str:
+    return world.contexts.sign(
+        sid=SID, user="ada", position=Position(3, "9f3a1c02"), app=app, grants={"profile": "read"}
+    )
+
+
+async def test_a_session_token_is_the_user_by_cookie_and_by_bearer() -> None:
+    """The same string proves the same session both ways, and only the cookie is marked as sent by itself."""
+    world = World()
+    by_cookie = await world.authenticator.authenticate(cookie(world.token))
+    by_bearer = await world.authenticator.authenticate(bearer(world.token))
+    assert (by_cookie.via_cookie, by_bearer.via_cookie) == (True, False)
+    for principal in (by_cookie, by_bearer):
+        assert principal.actor == "user:ada"
+        assert principal.sid == SID
+        assert principal.session is world.sessions[SID]
+        assert principal.grants == {"profile": "write", "identity": "read"}
+
+
+async def test_an_app_gets_its_sections_as_configured_now() -> None:
+    """A context token names the app and the session; what it may do is read from the configuration, not the token."""
+    world = World()
+    principal = await world.authenticator.authenticate(bearer(context_token(world)))
+    assert (principal.kind, principal.name, principal.sid) == ("app", "a", SID)
+    assert principal.grants == {"profile": "write"}
+    assert world.reads == []
+
+
+async def test_nobody_may_write_identity() -> None:
+    """Even an app configured to write the section ``identity`` may only read it."""
+    world = World()
+    principal = await world.authenticator.authenticate(bearer(context_token(world, "b")))
+    assert principal.grants == {"identity": "read"}
+
+
+async def test_a_service_is_known_by_its_key() -> None:
+    world = World()
+    principal = await world.authenticator.authenticate(bearer(SERVICE_KEY))
+    assert (principal.actor, principal.sid, principal.may_list, principal.may_end) == (
+        "service:billing",
+        None,
+        True,
+        False,
+    )
+
+
+@pytest.mark.parametrize("token", [SERVICE_KEY + "x", "hub_sk_other_abc", "hub_sk_billing_", "hub_sk_", "hub_sk_é_x"])
+async def test_a_wrong_service_key_is_refused(token: str) -> None:
+    with pytest.raises(Unauthenticated):
+        await World().authenticator.authenticate(bearer(token))
+
+
+async def test_authorization_hides_the_cookie() -> None:
+    """With ``Authorization`` present a good cookie does not help."""
+    world = World()
+    with pytest.raises(Unauthenticated):
+        await world.authenticator.authenticate(cookie(world.token, authorization="Bearer hub_sk_billing_wrong"))
+
+
+@pytest.mark.parametrize("value", ["Basic YTpi", "Bearer", "Bearer a b", "", "Bearer \x7f"])
+async def test_another_scheme_is_refused(value: str) -> None:
+    world = World()
+    with pytest.raises(Unauthenticated):
+        await world.authenticator.authenticate(cookie(world.token, authorization=value))
+
+
+async def test_an_app_keeps_its_own_authorization_behind_the_proxy() -> None:
+    """On the way to an app only the hub's own bearer tokens count; others are that app's matter."""
+    world = World()
+    principal = await world.authenticator.authenticate(
+        cookie(world.token, authorization="Bearer of-the-app", purpose="proxy")
+    )
+    assert principal.sid == SID
+
+
+async def test_two_session_cookies_are_refused() -> None:
+    """Threat 5: one of two cookies of the name was planted, so neither counts."""
+    world = World()
+    with pytest.raises(Unauthenticated):
+        await world.authenticator.authenticate(
+            request(cookie=f"__Host-hub={world.token}; x=1; __Host-hub={world.token}")
+        )
+
+
+async def test_the_bare_cookie_name_does_not_count_over_https() -> None:
+    """Threat 5: a sibling host can set ``hub``, but not ``__Host-hub``."""
+    world = World()
+    with pytest.raises(Unauthenticated):
+        await world.authenticator.authenticate(request(cookie=f"hub={world.token}"))
+
+
+async def test_an_ended_session_says_why_to_whoever_holds_its_token() -> None:
+    world = World()
+    world.end("revoked")
+    with pytest.raises(OwnSessionEnded) as caught:
+        await world.authenticator.authenticate(bearer(world.token))
+    assert caught.value.facts == {"reason": "revoked", "ended_at": "2027-01-15T08:00:00.000Z"}
+
+
+async def test_an_ended_session_tells_a_stranger_nothing() -> None:
+    """Knowing the public sid is not enough to learn that a session ended."""
+    world = World()
+    world.end()
+    with pytest.raises(Unauthenticated):
+        await world.authenticator.authenticate(bearer(world.token[:-1] + ("A" if world.token[-1] != "A" else "B")))
+
+
+@pytest.mark.parametrize("verifier", [b"", b"k1:", b"k1", b"k2:" + b"0" * 32, b"\xff" * 40])
+async def test_a_planted_verifier_opens_nothing(verifier: bytes) -> None:
+    """Threat 66: whoever can write to the store still cannot make a verifier."""
+    world = World()
+    world.sessions[SID] = replace(world.sessions[SID], verifier=verifier)
+    with pytest.raises(Unauthenticated):
+        await world.authenticator.authenticate(bearer(world.token))
+
+
+async def test_a_token_made_with_an_older_key_still_opens() -> None:
+    """Keys rotate without logging anybody out."""
+    from hub.identity.session_tokens import SessionTokens
+
+    world = World()
+    token, verifier = SessionTokens({"k0": b"0" * 32}, "k0").new(SID)
+    world.sessions[SID] = replace(world.sessions[SID], verifier=verifier)
+    assert (await world.authenticator.authenticate(bearer(token))).sid == SID
+
+
+async def test_store_down_is_not_a_401() -> None:
+    """Threat 49: what the store raises goes through, and costs the caller nothing."""
+    world = World(failures_per_minute=1)
+
+    async def down(sid: str, /) -> None:
+        raise Maintenance
+
+    world.authenticator._read = down
+    for _ in range(3):
+        with pytest.raises(Maintenance):
+            await world.authenticator.authenticate(bearer(world.token))
+
+
+async def test_guessing_is_limited_and_a_good_credential_is_not() -> None:
+    """Threat 53: after some bad credentials an address gets 429, but the right one still opens."""
+    world = World(failures_per_minute=5)
+    for _ in range(5):
+        with pytest.raises(Unauthenticated):
+            await world.authenticator.authenticate(bearer("guess"))
+    with pytest.raises(RateLimited) as caught:
+        await world.authenticator.authenticate(bearer("guess"))
+    assert 0 < caught.value.facts["retry_after_seconds"] <= 12
+    assert (await world.authenticator.authenticate(bearer(world.token))).sid == SID
+    with pytest.raises(Unauthenticated):
+        await world.authenticator.authenticate(bearer("guess", address="192.0.2.2"))
+
+
+async def test_coming_without_a_credential_is_no_guess() -> None:
+    world = World(failures_per_minute=1)
+    for _ in range(3):
+        with pytest.raises(Unauthenticated):
+            await world.authenticator.authenticate(request())
+
+
+async def test_failures_are_logged_without_the_token(caplog: pytest.LogCaptureFixture) -> None:
+    """Threat 55: the security log names event and address, never the credential."""
+    world = World()
+    caplog.set_level(logging.DEBUG)
+    with pytest.raises(Unauthenticated):
+        await world.authenticator.authenticate(bearer(world.token[:-2] + "zz"))
+    record = caplog.records[-1]
+    assert (record.name, record.message) == ("hub.security", "authn_login_fail")
+    assert record.__dict__["address"] == "192.0.2.1"
+    assert not any(world.token[20:40] in str(value) for value in record.__dict__.values())
+
+
+# cookies need something beside them
+
+
+async def test_an_unsafe_call_with_all_proofs_passes() -> None:
+    world = World()
+    principal = await world.authenticator.authenticate(
+        cookie(world.token, method="PATCH", content_type="application/json", content_length="2", **SAFE)
+    )
+    assert principal.sid == SID
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {},
+        {"origin": PUBLIC_URL},
+        {"x_hub_csrf": "1"},
+        {"x_hub_csrf": "1", "sec_fetch_site": "cross-site"},
+        {"x_hub_csrf": "1", "sec_fetch_site": "same-site"},
+        {"x_hub_csrf": "1", "sec_fetch_site": "none"},
+        {**SAFE, "sec_fetch_site": "same-site"},
+        {**SAFE, "origin": "null"},
+        {**SAFE, "origin": "https://evil.example"},
+        {**SAFE, "origin": "http://hub.example.com"},
+        {**SAFE, "origin": "https://hub.example.com:8443"},
+        {**SAFE, "origin": "https://hub.example.com.evil.example"},
+        {**SAFE, "x_hub_csrf": "0"},
+        {**SAFE, "content_length": "4"},
+        {**SAFE, "content_length": "4", "content_type": "text/plain"},
+        {**SAFE, "content_length": "4", "content_type": "application/x-www-form-urlencoded"},
+        {**SAFE, "transfer_encoding": "chunked", "content_type": "text/plain;application/json"},
+    ],
+)
+async def test_a_cookie_alone_does_not_act(headers: dict[str, str]) -> None:
+    """Threat 38: every unsafe call with a cookie needs origin, header and a JSON body; the store is not even read."""
+    world = World()
+    with pytest.raises(CsrfRefused):
+        await world.authenticator.authenticate(cookie(world.token, method="PATCH", **headers))
+    assert world.reads == []
+
+
+async def test_a_listed_origin_may_act() -> None:
+    world = World()
+    ok = cookie(
+        world.token, method="DELETE", origin="https://shop.example.com", x_hub_csrf="1", sec_fetch_site="same-site"
+    )
+    assert (await world.authenticator.authenticate(ok)).sid == SID
+
+
+async def test_a_bearer_needs_nothing_beside_it() -> None:
+    world = World()
+    unsafe = request(method="DELETE", authorization=f"Bearer {world.token}", origin="https://evil.example")
+    assert (await world.authenticator.authenticate(unsafe)).sid == SID
+
+
+@pytest.mark.parametrize(
+    "origin",
+    [
+        "https://evil.example",
+        "https://hub.example.com.evil.example",
+        "null",
+        None,
+        "http://hub.example.com",
+        "https://hub.example.com:444",
+    ],
+)
+async def test_a_foreign_page_opens_no_socket(origin: str | None, caplog: pytest.LogCaptureFixture) -> None:
+    """Threat 37: the Origin is exact; a refusal comes before the store is read, and is written down."""
+    world = World()
+    headers = {} if origin is None else {"origin": origin}
+    with pytest.raises(CsrfRefused):
+        await world.authenticator.authenticate(cookie(world.token, purpose="socket", **headers))
+    assert world.reads == []
+    assert caplog.records[-1].message == "csrf_refused"
+
+
+async def test_own_pages_open_sockets_and_streams() -> None:
+    world = World()
+    for purpose in ("socket", "stream"):
+        live = cookie(world.token, purpose=purpose, origin=PUBLIC_URL)
+        assert (await world.authenticator.authenticate(live)).sid == SID
+    stream = cookie(world.token, purpose="stream", sec_fetch_site="same-origin")
+    assert (await world.authenticator.authenticate(stream)).sid == SID
+    with pytest.raises(CsrfRefused):
+        await world.authenticator.authenticate(cookie(world.token, purpose="socket", sec_fetch_site="same-origin"))
+
+
+async def test_the_proxy_asks_for_the_origin_only() -> None:
+    """Threat 67: unsafe requests and upgrades to an app need its own or the hub's Origin; no hub header, any body."""
+    world = World()
+    app_origins = frozenset({"https://a.example.com"})
+    for headers in ({"method": "POST"}, {"upgrade": "websocket"}):
+        for origin in (PUBLIC_URL, "https://a.example.com"):
+            through = cookie(world.token, purpose="proxy", origin=origin, app_origins=app_origins, **headers)
+            assert (await world.authenticator.authenticate(through)).sid == SID
+        sibling = cookie(
+            world.token, purpose="proxy", origin="https://b.example.com", app_origins=app_origins, **headers
+        )
+        with pytest.raises(CsrfRefused):
+            await world.authenticator.authenticate(sibling)
+
+
+# operators
+
+
+async def test_an_operator_is_told_by_the_rule_of_its_provider() -> None:
+    world = World()
+    principal = await world.authenticator.authenticate(cookie(world.token))
+    operator = world.authenticator.operator_of(principal)
+    assert operator is not None
+    assert (operator.actor, operator.sid, operator.may_end, operator.may_list) == ("operator:ada", None, True, True)
+
+
+@pytest.mark.parametrize(
+    ("roles", "provider"),
+    [(["users"], "main"), ("hub-operators-not", "main"), (None, "main"), ({}, "main"), (["hub-operators"], "other")],
+)
+async def test_others_are_no_operators(roles: object, provider: str) -> None:
+    """Threat 44: another value, or the right value from a provider without the rule, makes no operator."""
+    world = World()
+    now = world.sessions[SID]
+    log_in = replace(now.log_in, provider=provider)
+    world.sessions[SID] = replace(now, log_in=log_in, document={"identity": {"roles": roles}})
+    principal = await world.authenticator.authenticate(cookie(world.token))
+    assert world.authenticator.operator_of(principal) is None
+
+
+async def test_an_operator_has_to_have_logged_in_lately_and_in_a_browser() -> None:
+    world = World()
+    bearer_user = await world.authenticator.authenticate(bearer(world.token))
+    assert world.authenticator.operator_of(bearer_user) is None
+    user = await world.authenticator.authenticate(cookie(world.token))
+    world.clock.seconds = NOW + 3599
+    assert world.authenticator.operator_of(user) is not None
+    world.clock.seconds = NOW + 3600
+    assert world.authenticator.operator_of(user) is None
