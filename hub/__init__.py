@@ -1,1 +1,3 @@
 """Live sessions: one authoritative JSON document per user session."""
+
+__version__ = "0.1.0"

@@ -115,6 +115,8 @@ COMPONENTS: dict[str, Schema] = {
     ),
     "Changes": _object({"from": POSITION, "to": POSITION, "changes": _array(ref("Change"))}, ["from", "to", "changes"]),
     "Detail": _object({"detail": {"type": "string", "maxLength": 500}}, []),
+    "Ticket": _object({"ticket": STRING, "expires_in": {"type": "integer"}}, ["ticket", "expires_in"]),
+    "TicketWish": _object({"app": {"type": ["string", "null"]}}, []),
     "Ended": _object({"ended": {"type": "integer", "minimum": 0}}, ["ended"]),
     "Health": _object({"status": {"const": "ok"}}, ["status"]),
     "Readiness": _object(

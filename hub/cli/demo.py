@@ -116,7 +116,7 @@ def demo(port: int | None, as_json: bool) -> None:
     apps = resources.find("demo_apps")
     with tempfile.TemporaryDirectory(prefix="hub-demo-", ignore_cleanup_errors=True) as folder:
         plan = make_plan(port, Path(folder))
-        if plan.port != (port or USUAL_PORT):
+        if port is None and plan.port != USUAL_PORT:
             note(f"port {USUAL_PORT} or one of {', '.join(map(str, USUAL_PORTS.values()))} is taken; using others")
         asyncio.run(_run(plan, apps, as_json))
 

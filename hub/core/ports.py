@@ -119,7 +119,9 @@ class Clock(Protocol):
 class SessionStore(Protocol):
     """Sessions at rest. Every method may raise ``Maintenance``, ``ReadOnly`` or ``Unconfirmed``."""
 
-    clock: Clock
+    @property
+    def clock(self) -> Clock:
+        """The store's time."""
 
     def new_sid(self, issuer: str, user: str) -> str:
         """A fresh public id; all sessions of one user share its first part."""

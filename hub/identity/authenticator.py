@@ -101,6 +101,16 @@ class Authenticator:
         """The operator that this caller is, or ``None`` (see ``operators``)."""
         return self._operators.operator_of(principal)
 
+    def user_principal(self, session: Session) -> Principal:
+        """The user of a live session, proven by something else than a credential (a ticket)."""
+        return self._user(session, via_cookie=False)
+
+    def app_principal(self, app: str, sid: str) -> Principal:
+        """An app as configured now, for one session. Raises ``Unauthenticated`` if it is not configured any more."""
+        if app not in self._apps:
+            raise Unauthenticated("This app is not known here")
+        return Principal(kind="app", name=app, grants=self._apps[app], sid=sid, app=app)
+
     # the kinds of proof
 
     def _nobody(self, request: Credentials) -> Principal:
@@ -114,8 +124,7 @@ class Authenticator:
         if token.startswith(services.PREFIX):
             return self._service(token)
         context = self._contexts.verify(token, self._apps)
-        grants = self._apps[context.app]
-        return Principal(kind="app", name=context.app, grants=grants, sid=context.sid, app=context.app)
+        return self.app_principal(context.app, context.sid)
 
     async def _own_session(self, token: str) -> Session:
         sid = session_tokens.sid_of(token)

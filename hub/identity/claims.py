@@ -22,8 +22,8 @@ class Kind:
     """The rules for one kind of token from one issuer.
 
     ``types`` are the values of ``typ`` it may have (lower case, ``""`` = absent). ``nonce`` is the one it has to
-    repeat; ``None``: it must not have any. ``client_id`` is what ``azp`` has to name, if there is one.
-    ``max_age_seconds`` counts from ``iat``.
+    repeat; ``None``: it must not have any. ``parties`` are what ``azp`` may name; it is needed where the token has
+    several audiences, and looked at always if ``is_for_client``. ``max_age_seconds`` counts from ``iat``.
     """
 
     issuer: str
@@ -32,7 +32,8 @@ class Kind:
     algorithms: frozenset[str]
     required: tuple[str, ...] = ("exp", "iat", "iss", "sub")
     nonce: str | None = None
-    client_id: str | None = None
+    parties: frozenset[str] = frozenset()
+    is_for_client: bool = False
     max_age_seconds: int | None = None
     is_logout: bool = False
 
@@ -94,8 +95,8 @@ def _check_audience(claims: Object, kind: Kind) -> None:
         raise Unauthenticated("The token names no audience")
     if kind.audiences.isdisjoint(named):
         raise Unauthenticated("The token is meant for somebody else")
-    needs_party = kind.client_id is not None and ("azp" in claims or len(named) > 1)
-    if needs_party and claims.get("azp") != kind.client_id:
+    needs_party = len(named) > 1 or (kind.is_for_client and "azp" in claims)
+    if needs_party and (not isinstance(claims.get("azp"), str) or claims["azp"] not in kind.parties):
         raise Unauthenticated("The token was issued to another client")
 
 

@@ -44,16 +44,18 @@ class ProviderDirectory:
         """The key that ``token`` names. Raises ``Unauthenticated`` if the provider does not publish it."""
         if token.algorithm not in ALGORITHMS:
             raise Unauthenticated("The token's signature is of a kind that is not accepted")
+        before = self._keys.fetches
         keys = await self._keys.get()
-        if not has_kid(keys, token.kid) and await self._may_have_been_added(token.kid or ""):
+        is_new = self._keys.fetches != before
+        if not is_new and not has_kid(keys, token.kid) and await self._looked_again(token.kid or ""):
             keys = await self._keys.get()
         key = pick(keys, token.kid, token.algorithm)
         if key is None:
             raise Unauthenticated("The token is signed with a key that is not known here")
         return key
 
-    async def _may_have_been_added(self, kid: str) -> bool:
-        """Look for a key once more, unless that was done just now."""
+    async def _looked_again(self, kid: str) -> bool:
+        """Fetch the keys once more for ``kid``, unless that was done just now."""
         now = self._monotonic()
         if self._unknown.get(kid, now):
             return False

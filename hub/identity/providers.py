@@ -9,8 +9,6 @@ from hub.core.json import Json, Object, check_depth, dumps, loads
 from hub.errors import Malformed, Unauthenticated
 from hub.identity.fetching import FetchFailed, is_safe_url
 
-MAX_CLAIM_DEPTH = 2  # a claim becomes a member of a section: two levels down in the document
-
 
 @dataclass(frozen=True, slots=True)
 class Provider:
@@ -33,7 +31,7 @@ class Provider:
         """The section ``identity`` for these verified claims: absent and null ones are left out."""
         said = {key: claims[claim] for key, claim in self.claims.items() if claims.get(claim) is not None}
         try:
-            check_depth(said, MAX_CLAIM_DEPTH - 1)
+            check_depth(said, 1)  # it becomes a section, one level down in the document
             return _as_kept(said)
         except (Malformed, TypeError, ValueError):
             raise Unauthenticated("A claim of this user cannot be kept as JSON") from None
@@ -56,7 +54,7 @@ class Metadata:
 
     @classmethod
     def read(cls, said: Json, issuer: str) -> Metadata:
-        """Check a discovery document (§4.3: its issuer is the configured one, to the letter). Raises ``FetchFailed``."""
+        """Check a discovery document; §4.3: its issuer is the configured one, to the letter. Raises ``FetchFailed``."""
         if not isinstance(said, dict) or said.get("issuer") != issuer:
             raise FetchFailed("its issuer is not the configured one")
         for name in ("authorization_endpoint", "token_endpoint", "jwks_uri"):

@@ -22,7 +22,7 @@ T = TypeVar("T")
 
 
 class Refreshed(Generic[T]):
-    """One such value. ``fetch`` returns a checked value or raises ``FetchFailed``."""
+    """One such value. ``fetch`` returns a checked value or raises ``FetchFailed``; ``fetches`` counts what it got."""
 
     def __init__(self, what: str, fetch: Callable[[], Awaitable[T]], monotonic: Callable[[], float]) -> None:
         self._what, self._fetch, self._monotonic = what, fetch, monotonic
@@ -30,6 +30,7 @@ class Refreshed(Generic[T]):
         self._good_since = 0.0
         self._failed_at: float | None = None
         self._flight: asyncio.Task[bool] | None = None
+        self.fetches = 0
 
     async def get(self) -> T:
         """The value. Raises ``ProviderUnavailable`` if there is none that is good enough."""
@@ -63,6 +64,7 @@ class Refreshed(Generic[T]):
             self._failed_at = self._monotonic()
             return False
         else:
+            self.fetches += 1
             self._good_since, self._failed_at = self._monotonic(), None
             return True
         finally:

@@ -12,7 +12,7 @@ FALLBACK = "/"
 MAX_CHARACTERS = 2048
 _DECODINGS = 3
 _PLAIN = "".join(map(chr, range(0x21, 0x7F)))
-_UNWANTED = re.compile(r"[\x00-\x20\x7f-\x9f\\]")
+_UNWANTED = re.compile(r"[\x00-\x1f\x7f-\x9f\\]")
 
 
 def safe_return_to(wanted: str | None) -> str:

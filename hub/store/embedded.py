@@ -57,15 +57,8 @@ class EmbeddedStore:
         with contextlib.suppress(FileNotFoundError):
             path.unlink()
         try:
-            self._process = subprocess.Popen(  # noqa: S603 - our own binary; started before any thread
-                [binary, "-"],
-                stdin=subprocess.PIPE,
-                stdout=(self._directory / "store.log").open("ab"),
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-                pass_fds=(self._lock_descriptor(),),
-                preexec_fn=_die_with_parent if sys.platform == "linux" else None,  # noqa: PLW1509 - before any thread
-            )
+            with (self._directory / "store.log").open("ab") as log:
+                self._process = self._spawn(binary, log)
         except OSError as error:
             self._release_lock()
             raise ConfigurationError(f"The embedded store does not start: {error}") from None
@@ -75,6 +68,17 @@ class EmbeddedStore:
         self._process.stdin.close()
         self._wait_until_ready(path)
         return f"unix://{path}"
+
+    def _spawn(self, binary: str, log: IO[bytes]) -> subprocess.Popen[bytes]:
+        return subprocess.Popen(  # noqa: S603 - our own binary
+            [binary, "-"],
+            stdin=subprocess.PIPE,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            pass_fds=(self._lock_descriptor(),),
+            preexec_fn=_die_with_parent if sys.platform == "linux" else None,  # noqa: PLW1509 - before any thread
+        )
 
     def stop(self) -> None:
         """Ask it to save and stop, and wait for that."""

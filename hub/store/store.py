@@ -10,6 +10,7 @@ from typing import Any
 from hub.core.chain import Chain
 from hub.core.change import Change
 from hub.core.ports import (
+    Clock,
     CommitOutcome,
     Ended,
     Follower,
@@ -51,7 +52,7 @@ class Store:
 
     def __init__(self, url: str, ring: KeyRing, node: str) -> None:
         connect = connector(url)
-        self.clock = StoreClock()
+        self._clock = clock = StoreClock()
         self.health = Health(connect)
         self.health.listeners.append(self._on_mode)
         self.calls = Calls(connect, self.health.failed)
@@ -59,21 +60,25 @@ class Store:
         masters = MasterKeys({kid: key.secret for kid, key in ring.master.by_kid.items()}, ring.master.active.kid)
         index_key = ring.index.active.secret
         scripts = Scripts(self.calls)
-        self._records = Records(self.calls, scripts, self.clock, masters, self.chain, index_key)
+        self._records = Records(self.calls, scripts, clock, masters, self.chain, index_key)
         self._ends = Ends(self._records)
         self._histories = Histories(self.calls)
         self.once = Once(self.calls)
-        self.listing = Listing(self.calls, self.clock)
-        self.presence = Presence(self.calls, self.clock, node)
+        self.listing = Listing(self.calls, clock)
+        self.presence = Presence(self.calls, clock, node)
         self.feed = Feed(connect, self.calls)
         self._tasks: list[asyncio.Task[None]] = []
+
+    @property
+    def clock(self) -> Clock:
+        return self._clock
 
     # life
 
     async def start(self, follower: Follower) -> None:
         """Reach the store, hear the feed for ``follower``, keep house. Raises ``HubError`` without a store."""
         time = await self.calls.call("TIME")
-        self.clock.heard(int(time[0]) * 1000 + int(time[1]) // 1000)
+        self._clock.heard(int(time[0]) * 1000 + int(time[1]) // 1000)
         await self.presence.beat()
         self._tasks = [
             asyncio.create_task(self.feed.run(follower)),

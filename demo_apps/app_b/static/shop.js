@@ -34,6 +34,7 @@ function change(sku, step) {
 function show(doc) {
   const language = texts[doc.profile?.language] ? doc.profile.language : 'en'
   const words = texts[language]
+  document.documentElement.lang = language
   const money = new Intl.NumberFormat(language, { style: 'currency', currency: 'EUR' })
   const price = cents => money.format(cents / 100)
   for (const element of document.querySelectorAll('[data-text]')) element.textContent = words[element.dataset.text]

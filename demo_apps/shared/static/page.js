@@ -20,7 +20,6 @@ export function openSession(options) {
   const session = connectSession(options)
   session.on('ended', ({ reason }) => leave(reason))
   session.section('preferences').subscribe(showLooks)
-  session.select(doc => doc?.profile?.language).subscribe(language => { if (language) root.lang = language })
   session.status.subscribe(() => showStatus(session))
   session.mode.subscribe(() => showStatus(session))
   session.subscribe(doc => { if (doc) root.removeAttribute('data-veiled') })

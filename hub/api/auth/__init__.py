@@ -1,0 +1,1 @@
+"""Logging in and out in a browser: the routes under ``/auth/`` and their pages."""

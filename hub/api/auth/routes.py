@@ -1,0 +1,116 @@
+"""The routes under ``/auth/``, each with its description."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+
+from hub.api.auth.deps import AuthDeps
+from hub.api.auth.login import LogInHandlers
+from hub.api.auth.logout import FORM, LogOutHandlers
+from hub.api.routes import Answer, Parameter, Route
+
+HTML = "text/html"
+TAG = "log-in"
+RETURN_TO = Parameter("return_to", "query", "A path of this hub to go to afterwards; anything else leads to `/`.")
+_FORM_SCHEMA = {
+    "type": "object",
+    "properties": {"csrf": {"type": "string"}, "everywhere": {"type": "string"}},
+    "required": ["csrf"],
+}
+
+
+def _page(status: HTTPStatus, says: str, *headers: str) -> Answer:
+    return Answer(status, says, HTML, {"type": "string"}, headers)
+
+
+FAILED = (
+    _page(HTTPStatus.BAD_REQUEST, "This log-in cannot be finished; the page says why."),
+    _page(HTTPStatus.TOO_MANY_REQUESTS, "Too many log-ins from this address.", "Retry-After"),
+    _page(HTTPStatus.SERVICE_UNAVAILABLE, "The identity provider or the store does not answer.", "Retry-After"),
+)
+
+
+def auth_routes(deps: AuthDeps) -> list[Route]:
+    """Log-in, callback, log-out and the signed-out page."""
+    return [*_login_routes(LogInHandlers(deps)), *_logout_routes(LogOutHandlers(deps))]
+
+
+def _login_routes(handlers: LogInHandlers) -> list[Route]:
+    return [
+        Route(
+            "GET",
+            "/auth/login",
+            "Begin a log-in in a browser (OpenID Connect, code flow with PKCE).",
+            [
+                Answer(HTTPStatus.FOUND, "On to the identity provider.", headers=("Location", "Set-Cookie")),
+                Answer(HTTPStatus.SEE_OTHER, "Signed in already: on to `return_to`.", headers=("Location",)),
+                _page(HTTPStatus.OK, "Several providers: choose one."),
+                *FAILED,
+            ],
+            handlers.login,
+            tag=TAG,
+            parameters=(
+                RETURN_TO,
+                Parameter("provider", "query", "Name of the identity provider, where there are several."),
+                Parameter("prompt", "query", "`login`: ask again although signed in; from a page of this hub only."),
+            ),
+            problems=(421, 431),
+            is_public=True,
+        ),
+        Route(
+            "GET",
+            "/auth/callback",
+            "Finish a log-in: where the identity provider sends the browser back to.",
+            [
+                Answer(HTTPStatus.SEE_OTHER, "Signed in.", headers=("Location", "Set-Cookie")),
+                *FAILED,
+            ],
+            handlers.callback,
+            tag=TAG,
+            parameters=tuple(
+                Parameter(name, "query", says)
+                for name, says in (
+                    ("state", "Names the log-in."),
+                    ("code", "To be exchanged for tokens."),
+                    ("iss", "Who answers (RFC 9207)."),
+                    ("error", "Why there is no code."),
+                )
+            ),
+            problems=(421, 431),
+            is_public=True,
+        ),
+    ]
+
+
+def _logout_routes(handlers: LogOutHandlers) -> list[Route]:
+    return [
+        Route(
+            "GET",
+            "/auth/signed-out",
+            "The page one ends up at: why the session is over, and the way back in.",
+            [_page(HTTPStatus.OK, "The page.")],
+            handlers.signed_out,
+            tag=TAG,
+            parameters=(Parameter("reason", "query", "Why, as in `ended`."), RETURN_TO),
+            problems=(421, 431),
+            is_public=True,
+        ),
+        Route(
+            "POST",
+            "/auth/logout",
+            "End this session, or all sessions of the user.",
+            [
+                Answer(HTTPStatus.NO_CONTENT, "It is over.", headers=("Set-Cookie",)),
+                Answer(HTTPStatus.SEE_OTHER, "For a form: on to the provider.", headers=("Location", "Set-Cookie")),
+            ],
+            handlers.logout,
+            tag=TAG,
+            parameters=(
+                Parameter("everywhere", "query", "`1`: all sessions of the user."),
+                Parameter("X-Hub-CSRF", "header", "`1`; a form carries the field `csrf` instead."),
+            ),
+            bodies={FORM: _FORM_SCHEMA},
+            body_required=False,
+            problems=(401, 403, 413, 421, 429, 431, 503),
+        ),
+    ]

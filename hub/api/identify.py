@@ -1,0 +1,74 @@
+"""From an ASGI request to a principal: reads what identity needs, and asks it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from starlette.datastructures import Headers
+from starlette.types import Scope
+
+from hub.core.principal import Principal
+from hub.core.times import rfc3339
+from hub.errors import OwnSessionEnded, Unauthenticated
+from hub.identity.addresses import Network, caller_address
+from hub.identity.authenticator import Authenticator, ReadSession
+from hub.identity.credentials import Credentials, Purpose
+from hub.identity.tickets import Ticket, Tickets, ticket_in
+
+
+class Identifier:
+    """Who is calling, by purpose. ``console_host`` is the host on which operators are operators."""
+
+    def __init__(
+        self,
+        authenticator: Authenticator,
+        read: ReadSession,
+        tickets: Tickets,
+        trusted: Sequence[Network],
+        console_host: str | None,
+    ) -> None:
+        self._authenticator, self._read, self._tickets = authenticator, read, tickets
+        self._trusted, self._console_host = trusted, console_host
+
+    def credentials(self, scope: Scope, purpose: Purpose) -> Credentials:
+        """What the request shows of its caller."""
+        method = scope.get("method", "GET")
+        return Credentials.of(method, scope["headers"], purpose=purpose, address=self.address(scope))
+
+    def address(self, scope: Scope) -> str:
+        """Where the request comes from."""
+        peer = (scope.get("client") or ("", 0))[0]
+        forwarded = Headers(scope=scope).getlist("x-forwarded-for")
+        return caller_address(peer, forwarded, self._trusted)
+
+    async def identify(self, scope: Scope) -> Principal:
+        """The caller of an ordinary request."""
+        return await self._authenticator.authenticate(self.credentials(scope, "api"))
+
+    async def identify_stream(self, scope: Scope) -> Principal:
+        """The caller of an event stream."""
+        return await self._authenticator.authenticate(self.credentials(scope, "stream"))
+
+    async def identify_socket(self, scope: Scope) -> Principal:
+        """The caller of a WebSocket: by ticket, bearer, or cookie with an allowed ``Origin``."""
+        ticket = ticket_in(scope.get("subprotocols", []))
+        if ticket is None:
+            return await self._authenticator.authenticate(self.credentials(scope, "socket"))
+        origin = Headers(scope=scope).get("origin")
+        return await self._by_ticket(await self._tickets.take(ticket, origin))
+
+    async def _by_ticket(self, ticket: Ticket) -> Principal:
+        session = await self._read(ticket.sid)
+        if session is None:
+            raise Unauthenticated("The session of this ticket is not known")
+        if session.ending is not None:
+            raise OwnSessionEnded(reason=session.ending.reason, ended_at=rfc3339(session.ending.at_ms))
+        if ticket.as_app is not None:
+            return self._authenticator.app_principal(ticket.as_app, ticket.sid)
+        return self._authenticator.user_principal(session)
+
+    def operator_of(self, principal: Principal, scope: Scope) -> Principal | None:
+        """The same person as an operator, on the console's own host only."""
+        if self._console_host is None or Headers(scope=scope).get("host", "").lower() != self._console_host:
+            return None
+        return self._authenticator.operator_of(principal)

@@ -1,0 +1,64 @@
+"""``POST /v1/sessions``: a native client's token of the identity provider becomes a session."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+from starlette.requests import Request
+
+from hub.api.edge import request_id_of
+from hub.api.identify import Identifier
+from hub.core.json import Object
+from hub.core.session import LogIn, Session
+from hub.errors import Unauthenticated
+from hub.identity.bearer import BearerLogIn
+from hub.identity.buckets import Buckets
+
+
+class OpenSession(Protocol):
+    """The use case."""
+
+    async def __call__(
+        self,
+        *,
+        log_in: LogIn,
+        verifier_for: Callable[[str], tuple[str, bytes]],
+        identity: Object,
+        request_id: str,
+    ) -> tuple[Session, str]: ...
+
+
+class BearerSessions:
+    """Checks the token, opens the session; a token that opened none may be tried again."""
+
+    def __init__(
+        self,
+        bearer: BearerLogIn,
+        open_session: OpenSession,
+        verifier_for: Callable[[str], tuple[str, bytes]],
+        identifier: Identifier,
+        log_ins: Buckets,
+    ) -> None:
+        self._bearer, self._open, self._verifier_for = bearer, open_session, verifier_for
+        self._identifier, self._log_ins = identifier, log_ins
+
+    async def open(self, request: Request) -> tuple[Session, str]:
+        """Session and token. Raises ``Unauthenticated``, ``RateLimited``, or that nobody can be asked now."""
+        credentials = self._identifier.credentials(request.scope, "api")
+        token = credentials.bearer
+        if token is None:
+            raise Unauthenticated("Opening a session needs a token of the identity provider as bearer")
+        proof = await self._bearer.verify(
+            token, address=credentials.address, agent=request.headers.get("user-agent", "")
+        )
+        try:
+            return await self._open(
+                log_in=proof.log_in,
+                verifier_for=self._verifier_for,
+                identity=proof.identity,
+                request_id=request_id_of(request.scope),
+            )
+        except Exception:
+            await self._bearer.release(proof)
+            raise

@@ -1,0 +1,253 @@
+"""The composition root: builds every object, owns start and stop. The only file that sees everything."""
+
+from __future__ import annotations
+
+import secrets
+from types import SimpleNamespace
+from urllib.parse import urlsplit
+
+from starlette.middleware.cors import CORSMiddleware
+from starlette.routing import Router
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from hub import assembly, resources
+from hub.api.client_files import ClientFiles, client_routes
+from hub.api.documents import Documents
+from hub.api.edge import Edge
+from hub.api.health import health_routes
+from hub.api.identify import Identifier
+from hub.api.log_in import BearerSessions
+from hub.api.routes import Route, to_starlette
+from hub.api.sessions import SessionHandlers
+from hub.api.table import document_routes, live_routes, session_routes
+from hub.api.tickets import ticket_routes
+from hub.errors import UpgradeRequired
+from hub.identity.authenticator import Allowed, Authenticator
+from hub.identity.bearer import BearerLogIn
+from hub.identity.buckets import Buckets
+from hub.identity.cookies import Cookies
+from hub.identity.fetching import new_client
+from hub.identity.jwks import ProviderDirectory
+from hub.identity.operators import Operators
+from hub.identity.origins import Origins
+from hub.identity.services import Services
+from hub.identity.session_tokens import SessionTokens
+from hub.identity.tickets import Tickets
+from hub.identity.tokens import ContextSigner
+from hub.live.events import EventsEndpoint
+from hub.live.fanout import Fanout
+from hub.live.opening import Live
+from hub.live.rounds import Rounds
+from hub.live.websocket import WebSocketEndpoint
+from hub.protocol.messages import Mode
+from hub.sessions.commit import Commits
+from hub.sessions.sessions import Sessions
+from hub.settings import Settings
+from hub.store.embedded import EmbeddedStore
+from hub.store.keyring import KeyRing
+from hub.store.store import Store
+from hub.telemetry import logs
+
+
+def create_app(settings: Settings) -> Hub:
+    """The ASGI application of one node. It reaches for the store when it starts, not before."""
+    return Hub(settings)
+
+
+class Hub:
+    """One node: an ASGI application whose lifespan owns everything it is made of."""
+
+    def __init__(self, settings: Settings) -> None:
+        logs.configure(settings.log_level)
+        self._settings = settings
+        self._node: Node | None = None
+        self.state = SimpleNamespace(begin_drain=self.begin_drain)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await self._live(receive, send)
+            return
+        assert self._node is not None, "requests come after the start"
+        await self._node.app(scope, receive, send)
+
+    async def _live(self, receive: Receive, send: Send) -> None:
+        await receive()
+        self._node = Node(self._settings)
+        try:
+            await self._node.start()
+        except BaseException:
+            await self._node.stop()
+            raise
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        await self._node.stop()
+        await send({"type": "lifespan.shutdown.complete"})
+
+    async def begin_drain(self) -> None:
+        """SIGTERM: take no new connections, and send the open ones elsewhere."""
+        if self._node is not None:
+            await self._node.live.drain()
+
+
+class Node:
+    """The parts of one node, in the order in which they need each other."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self.name = secrets.token_hex(6)
+        self._embedded: EmbeddedStore | None = None
+        ring, url = self._ring_and_url()
+        self.store = Store(url, ring, self.name)
+        sections = assembly.sections_of(settings)
+        commits = Commits(self.store, self.store.chain, sections, settings.session.history_changes)
+        self.sessions = Sessions(self.store, commits, sections, assembly.lifetimes_of(settings))
+        self.fanout = Fanout(self.store, self.store.clock, self.sessions, settings.session.connections)
+        self.rounds = Rounds(self.fanout, self.store)
+        self.live = Live(
+            sessions=self.sessions,
+            fanout=self.fanout,
+            presence=self.store,
+            app_grants=assembly.app_grants_of(settings),
+            mode=lambda: self.mode,
+            until_live=self.store.health.is_live.wait,
+            most_connections=settings.limits.connections,
+            messages_per_second=settings.limits.messages_per_second,
+        )
+        self.store.health.listeners.append(self.fanout.on_mode)
+        self._identity(ring)
+        self.app = self._application()
+
+    # start and stop
+
+    def _ring_and_url(self) -> tuple[KeyRing, str]:
+        settings = self._settings
+        if settings.store_url != "embedded":
+            assert settings.keys.file is not None, "settings require it"
+            return KeyRing.load(settings.keys.file), settings.store_url
+        self._embedded = EmbeddedStore(settings.data_dir)
+        url = self._embedded.start()
+        if settings.keys.file is not None:
+            return KeyRing.load(settings.keys.file), url
+        return KeyRing.load_or_create(settings.data_dir / "keys.toml"), url
+
+    async def start(self) -> None:
+        """Reach the store and hear the feed."""
+        await self.store.start(self.fanout)
+        self.rounds.start()
+
+    async def stop(self) -> None:
+        """Leave in order."""
+        await self.rounds.stop()
+        await self.store.stop()
+        await self._provider_http.aclose()
+        if self._embedded is not None:
+            self._embedded.stop()
+
+    # what a load balancer asks
+
+    @property
+    def mode(self) -> Mode:
+        return self.store.health.mode
+
+    @property
+    def feed(self) -> bool:
+        return self.store.feed.is_delivering
+
+    @property
+    def draining(self) -> bool:
+        return self.live.draining
+
+    # identity
+
+    def _identity(self, ring: KeyRing) -> None:
+        settings, clock = self._settings, self.store.clock
+        self.cookies = Cookies.of_url(settings.public_url)
+        self.origins = Origins.of(assembly.own_origins_of(settings), settings.allowed_origins)
+        self.tokens = SessionTokens({kid: key.secret for kid, key in ring.token.by_kid.items()}, ring.token.active.kid)
+        self.contexts = ContextSigner(assembly.signing_keys_of(ring), settings.public_url, clock)
+        self.failures = Buckets(settings.limits.failures_per_minute)
+        self.log_ins = Buckets(settings.limits.logins_per_minute)
+        self.authenticator = Authenticator(
+            read=self.store.read,
+            tokens=self.tokens,
+            contexts=self.contexts,
+            services=Services(assembly.services_of(settings)),
+            operators=Operators(assembly.operator_rules_of(settings), settings.session.operator_max_age, clock),
+            cookies=self.cookies,
+            origins=self.origins,
+            allowed=Allowed(self.sessions.sections.browser_grants, assembly.app_grants_of(settings)),
+            failures=self.failures,
+        )
+        self.tickets = Tickets(self.store.once)
+        self.identifier = Identifier(
+            self.authenticator,
+            self.store.read,
+            self.tickets,
+            assembly.trusted_of(settings),
+            urlsplit(settings.console_url).netloc if settings.console_url else None,
+        )
+        self._provider_http = new_client()
+        self.directories = [
+            (provider, ProviderDirectory(provider, self._provider_http)) for provider in assembly.providers_of(settings)
+        ]
+
+    # HTTP
+
+    def _application(self) -> ASGIApp:
+        router = Router(to_starlette(self._routes()), redirect_slashes=False)
+        api: ASGIApp = _Framed(router)
+        if self._settings.allowed_origins:
+            api = _cors(api, self._settings)
+        return Edge(api, assembly.hosts_of(self._settings))
+
+    def _routes(self) -> list[Route]:
+        callers = self.identifier
+        bearer = BearerSessions(
+            BearerLogIn(self.directories, self.store.once, self.store.clock, self.failures),
+            self.sessions.open,
+            self.tokens.new,
+            self.identifier,
+            self.log_ins,
+        )
+        issuers = {provider.name: provider.issuer for provider, _ in self.directories}
+        return [
+            *health_routes(self, self.contexts.jwks),
+            *ticket_routes(self.tickets, callers, frozenset(self._settings.apps)),
+            *session_routes(SessionHandlers(self.sessions, callers, bearer, issuers)),
+            *document_routes(Documents(self.sessions, callers)),
+            *live_routes(
+                _refuse_plain,
+                WebSocketEndpoint(self.live, self.identifier.identify_socket),
+                EventsEndpoint(self.live, self.identifier.identify_stream),
+            ),
+            *client_routes(ClientFiles(resources.find("client_js"))),
+        ]
+
+
+class _Framed:
+    """Tells the router that it runs inside an application: what it does not find is raised, not answered."""
+
+    def __init__(self, router: Router) -> None:
+        self._router = router
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        scope["app"] = self
+        await self._router(scope, receive, send)
+
+
+async def _refuse_plain(scope: Scope, receive: Receive, send: Send) -> None:
+    """``/live`` without an upgrade."""
+    raise UpgradeRequired
+
+
+def _cors(app: ASGIApp, settings: Settings) -> ASGIApp:
+    exposed = ["ETag", "Location", "Retry-After", "Idempotency-Replayed", "X-Request-Id"]
+    asked = "Authorization, Content-Type, If-Match, If-None-Match, Idempotency-Key, Prefer, X-Hub-CSRF, traceparent"
+    return CORSMiddleware(
+        app,
+        allow_origins=list(settings.allowed_origins),
+        allow_credentials=True,
+        allow_methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
+        allow_headers=asked.split(", "),
+        expose_headers=exposed,
+    )

@@ -1,0 +1,130 @@
+"""From settings to the nouns the parts of the hub are made of. Only ``hub.app`` uses this."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from ipaddress import ip_network
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from jsonschema_rs import Draft202012Validator
+from jsonschema_rs import ValidationError as SchemaError
+
+from hub.core.access import Grants
+from hub.errors import ConfigurationError
+from hub.identity.addresses import Network
+from hub.identity.operators import OperatorRule
+from hub.identity.providers import Provider
+from hub.identity.services import Service
+from hub.identity.tokens import SigningKey
+from hub.sessions.sections import Section, Sections
+from hub.sessions.sessions import Lifetimes
+from hub.settings import Settings, split_bind
+from hub.store.keyring import KeyRing
+
+
+def sections_of(settings: Settings) -> Sections:
+    """The sections, with their schemas compiled."""
+    return Sections(
+        [
+            Section(
+                name=name,
+                browser=None if section.browser == "none" else section.browser,
+                initial=section.initial,
+                validator=_validator(name, section.schema_file),
+                max_bytes=section.max_bytes,
+            )
+            for name, section in settings.sections.items()
+        ],
+        settings.session.max_document_bytes,
+    )
+
+
+def _validator(section: str, file: Path | None) -> Draft202012Validator | None:
+    if file is None:
+        return None
+    try:
+        return Draft202012Validator(json.loads(file.read_bytes()), validate_formats=True)
+    except (OSError, ValueError, SchemaError) as error:
+        reason = str(error).splitlines()[0]
+        raise ConfigurationError(f"sections.{section}.schema: {file} is no usable JSON Schema: {reason}") from None
+
+
+def lifetimes_of(settings: Settings) -> Lifetimes:
+    """How long sessions live."""
+    session = settings.session
+    return Lifetimes(
+        idle_ms=round(session.idle * 1000),
+        absolute_ms=round(session.absolute * 1000),
+        retention_ms=round(session.audit_retention * 1000),
+        per_user=session.per_user,
+    )
+
+
+def app_grants_of(settings: Settings) -> Mapping[str, Grants]:
+    """The sections of each app."""
+    return {name: app.sections for name, app in settings.apps.items()}
+
+
+def services_of(settings: Settings) -> list[Service]:
+    """The services."""
+    return [
+        Service(
+            name=name,
+            key_sha256=service.key_sha256,
+            grants=service.sections,
+            may_list=service.may_list,
+            may_end=service.may_end,
+        )
+        for name, service in settings.services.items()
+    ]
+
+
+def providers_of(settings: Settings) -> list[Provider]:
+    """The identity providers."""
+    return [
+        Provider(
+            name=name,
+            issuer=provider.issuer,
+            client_id=provider.client_id,
+            client_secret=provider.client_secret.get_secret_value() if provider.client_secret else None,
+            audiences=frozenset(provider.audiences),
+            scopes=tuple(provider.scopes),
+            claims=provider.claims,
+        )
+        for name, provider in settings.identity_providers.items()
+    ]
+
+
+def operator_rules_of(settings: Settings) -> dict[str, OperatorRule]:
+    """Who is an operator, by provider."""
+    return {
+        name: OperatorRule(provider.operator_claim, provider.operator_value)
+        for name, provider in settings.identity_providers.items()
+        if provider.operator_claim and provider.operator_value
+    }
+
+
+def signing_keys_of(ring: KeyRing) -> list[SigningKey]:
+    """The keys of context tokens."""
+    return [SigningKey(key.kid, key.secret, key.state) for key in ring.context.by_kid.values()]
+
+
+def trusted_of(settings: Settings) -> list[Network]:
+    """The networks whose forwarding headers are believed."""
+    return [ip_network(network, strict=False) for network in settings.trusted_proxies]
+
+
+def hosts_of(settings: Settings) -> set[str]:
+    """All values of ``Host`` that are ours: public, console, apps', and on loopback the bind address itself."""
+    urls = [settings.public_url, settings.console_url]
+    hosts = {urlsplit(url).netloc.lower() for url in urls if url}
+    hosts |= {app.host.lower() for app in settings.apps.values() if app.host}
+    _, port = split_bind(settings.bind)
+    return hosts | {f"{name}:{port}" for name in ("127.0.0.1", "localhost", "[::1]")}
+
+
+def own_origins_of(settings: Settings) -> set[str]:
+    """The hub's own origins."""
+    return {url for url in (settings.public_url, settings.console_url) if url}

@@ -1,0 +1,90 @@
+"""Bearer log-in: a native client shows a fresh token of a configured provider and gets a session for it, once.
+
+A token with a ``nonce`` was issued to one browser log-in and opens nothing here; so an ID token that leaked from the
+browser flow is worthless, and a token meant for this is worthless in the browser flow.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Iterable
+
+from hub.core.ports import Clock
+from hub.errors import RateLimited, Unauthenticated
+from hub.identity import claims as rules
+from hub.identity.buckets import Buckets
+from hub.identity.claims import Kind
+from hub.identity.compact import Compact, parse
+from hub.identity.jwk import ALGORITHMS
+from hub.identity.jwks import ProviderDirectory
+from hub.identity.log_ins import Proven, proven
+from hub.identity.once import Once
+from hub.identity.providers import Provider
+from hub.identity.tokens import verify
+
+log = logging.getLogger("hub.security")
+
+MAX_AGE_SECONDS = 300
+TYPES = frozenset({"", "jwt", "at+jwt"})
+
+
+def kind_of(provider: Provider) -> Kind:
+    """What a token for bearer log-in must be: an access token (RFC 9068), or a plain JWT for an accepted audience."""
+    audiences = provider.audiences or frozenset({provider.client_id})
+    return Kind(
+        issuer=provider.issuer,
+        audiences=audiences,
+        types=TYPES,
+        algorithms=frozenset(ALGORITHMS),
+        parties=audiences | {provider.client_id},
+        max_age_seconds=MAX_AGE_SECONDS,
+    )
+
+
+class BearerLogIn:
+    """Checks such tokens. Bad ones cost a token of the caller's address in ``failures``."""
+
+    def __init__(
+        self,
+        directories: Iterable[tuple[Provider, ProviderDirectory]],
+        once: Once,
+        clock: Clock,
+        failures: Buckets,
+    ) -> None:
+        self._by_issuer = {provider.issuer: (provider, directory) for provider, directory in directories}
+        self._once, self._clock, self._failures = once, clock, failures
+
+    async def verify(self, token: str, *, address: str, agent: str = "") -> Proven:
+        """Who the token proves. From here on it is used; ``release`` it if no session comes of it.
+
+        Raises ``Unauthenticated``, ``RateLimited``, ``ProviderUnavailable``, and what the store raises.
+        """
+        try:
+            return await self._verify(parse(token), agent)
+        except Unauthenticated as refusal:
+            log.warning("authn_login_fail", extra={"address": address, "purpose": "bearer", "why": refusal.detail})
+            if wait_seconds := self._failures.take(address):
+                raise RateLimited(
+                    "Too many bad credentials from this address", retry_after_seconds=wait_seconds
+                ) from None
+            raise
+
+    async def release(self, proof: Proven) -> None:
+        """No session was opened: the token may be tried again."""
+        await self._once.release("bearer", proof.digest)
+
+    async def _verify(self, token: Compact, agent: str) -> Proven:
+        issuer = token.claims.get("iss")
+        found = self._by_issuer.get(issuer) if isinstance(issuer, str) else None
+        if found is None:
+            raise Unauthenticated("The token is from another issuer")
+        provider, directory = found
+        kind, now = kind_of(provider), self._clock.now_ms() / 1000
+        rules.check(token, kind, now)  # before the key is asked for: nonsense costs the provider nothing
+        claims = verify(token, await directory.key_for(token), kind, now)
+        issued = rules.seconds(claims, "iat")
+        proof = proven(provider, claims, began_ms=issued * 1000, agent=agent, digest=token.digest)
+        if not await self._once.claim("bearer", token.digest, math.ceil(issued + MAX_AGE_SECONDS - now) + 1):
+            raise Unauthenticated("The token was used before; get a fresh one")
+        return proof

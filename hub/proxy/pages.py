@@ -1,0 +1,29 @@
+"""What a person sees where an app cannot be reached or nobody is signed in: the inside of a page, as HTML."""
+
+from __future__ import annotations
+
+from html import escape
+from urllib.parse import quote
+
+from hub.errors import HubError
+
+LOG_IN = "/auth/login"
+_IN_A_QUERY = "/-._~"
+
+
+def log_in_url(base: str, target: bytes) -> str:
+    """Where to sign in, and come back to ``target`` (path and query) afterwards. ``base``: another origin, or ``""``."""
+    return f"{base}{LOG_IN}?return_to={quote(target, safe=_IN_A_QUERY)}"
+
+
+def sign_in(url: str) -> tuple[str, str]:
+    """Title and inside of the page in a frame: a frame cannot show the sign-in page, so the link leaves it."""
+    link = f'<p><a class="button" href="{escape(url)}" target="_top">Sign in</a></p>'
+    return "You are signed out", f"<p>Sign in to go on where you were.</p>{link}"
+
+
+def refusal(error: HubError, request_id: str) -> tuple[str, str]:
+    """Title and inside of the page that tells an error."""
+    hint = "<p>You are still signed in. Please try again in a moment.</p>" if error.retryable else ""
+    detail = "" if error.detail == error.title else f"<p>{escape(error.detail)}</p>"
+    return error.title, f"{detail}{hint}<p><small>Request {escape(request_id)}</small></p>"

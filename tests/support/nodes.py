@@ -1,0 +1,242 @@
+"""Hub nodes as users run them: processes of ``hub serve``, with a store that outlives any of them."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import IO
+
+import httpx
+
+from hub.store.embedded import EmbeddedStore
+from hub.store.keyring import KeyRing
+from tests.support.provider import Provider
+
+ROOT = Path(__file__).parents[2]
+START_SECONDS = 20.0
+SERVICE_KEY = "hub_sk_billing_a-secret-of-the-tests"
+READER_KEY = "hub_sk_reader_another-secret-of-the-tests"
+
+CONFIGURATION = """
+data_dir = "{data}"
+log_level = "warning"
+allowed_origins = ["http://page.test"]
+[session]
+connections = 8
+[limits]
+failures_per_minute = 0
+commits_per_second = 0
+messages_per_second = 1000
+[identity_providers.main]
+issuer = "{issuer}"
+client_id = "hub"
+client_secret = "not used here"
+claims = {{ name = "name", email = "email" }}
+[sections.profile]
+browser = "write"
+initial = {{}}
+[sections.preferences]
+browser = "write"
+schema = "preferences.json"
+[sections.cart]
+browser = "write"
+max_bytes = 4096
+[sections.secret]
+[sections.shown]
+browser = "read"
+[apps.a]
+prefix = "/apps/a"
+upstream = "http://127.0.0.1:9"
+sections = {{ profile = "write", cart = "read" }}
+[apps.b]
+prefix = "/apps/b"
+upstream = "http://127.0.0.1:9"
+sections = {{ cart = "write" }}
+[services.billing]
+key_sha256 = "{billing}"
+sections = {{ profile = "write", cart = "write", secret = "write", shown = "write", preferences = "write" }}
+may_list = true
+may_end = true
+[services.reader]
+key_sha256 = "{reader}"
+sections = {{ profile = "read" }}
+"""
+
+PREFERENCES = """
+{"$schema": "https://json-schema.org/draft/2020-12/schema", "type": "object",
+ "properties": {"theme": {"enum": ["light", "dark"]}, "size": {"type": "integer", "minimum": 1}},
+ "additionalProperties": false}
+"""
+
+
+def sha256(text: str) -> str:
+    """Hex digest, as the configuration wants keys."""
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+class Node:
+    """One ``hub serve``."""
+
+    def __init__(self, process: subprocess.Popen[str], port: int) -> None:
+        self.process, self.port = process, port
+        self.url, self.ws_url = f"http://127.0.0.1:{port}", f"ws://127.0.0.1:{port}"
+
+    def kill(self) -> None:
+        """``kill -9``."""
+        self.process.kill()
+        self.process.wait()
+
+    def stop(self) -> int:
+        """SIGTERM, and the exit code."""
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(30)
+
+
+class Cluster:
+    """A store, a token issuer, and nodes on demand."""
+
+    def __init__(self, provider: Provider, more: str = "") -> None:
+        self.folder = Path(tempfile.mkdtemp(prefix="hub-test-"))
+        self.provider, self._nodes, self._files = provider, list[Node](), list[IO[str]]()
+        text = CONFIGURATION.format(
+            data=self.folder / "data",
+            issuer=provider.issuer,
+            billing=sha256(SERVICE_KEY),
+            reader=sha256(READER_KEY),
+        )
+        (self.folder / "hub.toml").write_text(more + text)
+        (self.folder / "preferences.json").write_text(PREFERENCES)
+        self.store = test_store(self.folder)
+        self.store_url = self.store.start()
+        self.ring = self.folder / "keys.toml"
+        KeyRing.create(self.ring)
+
+    def __enter__(self) -> Cluster:
+        return self
+
+    def __exit__(self, _: type[BaseException] | None, __: BaseException | None, ___: TracebackType | None) -> None:
+        for node in self._nodes:
+            if node.process.poll() is None:
+                node.kill()
+        self.store.stop()
+        for file in self._files:
+            file.close()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def node(self, **environment: str) -> Node:
+        """Start one more node and wait until it is ready."""
+        port = free_port()
+        settings = {
+            "HUB_STORE_URL": self.store_url,
+            "HUB_KEYS__FILE": str(self.ring),
+            "HUB_PUBLIC_URL": f"http://127.0.0.1:{port}",
+            **environment,
+        }
+        command = [sys.executable, "-m", "hub", "serve", "--bind", f"127.0.0.1:{port}"]
+        process = subprocess.Popen(
+            [*command, "--config", str(self.folder / "hub.toml")],
+            stdout=subprocess.DEVNULL,
+            stderr=self._log_file(port),
+            text=True,
+            env=clean_environment() | settings,
+            cwd=ROOT,
+        )
+        node = Node(process, port)
+        self._nodes.append(node)
+        wait_until_ready(node)
+        return node
+
+    def _log_file(self, port: int) -> IO[str]:
+        file = (self.folder / f"node-{port}.log").open("w")
+        self._files.append(file)
+        return file
+
+    def log(self, node: Node) -> str:
+        """What a node wrote to standard error."""
+        return (self.folder / f"node-{node.port}.log").read_text()
+
+
+class RedisServer:
+    """Debian's ``redis-server``, for the same suite on another store (``HUB_TEST_STORE=redis``)."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> str:
+        """Start it on a socket of its own."""
+        path = self._folder / "redis.sock"
+        command = ["redis-server", "--port", "0", "--unixsocket", str(path), "--dir", str(self._folder)]
+        self._process = subprocess.Popen([*command, "--appendonly", "yes", "--save", ""], stdout=subprocess.DEVNULL)
+        deadline = time.monotonic() + START_SECONDS
+        while not _accepts(path):
+            assert time.monotonic() < deadline, "redis-server does not start"
+            time.sleep(0.02)
+        return f"unix://{path}"
+
+    def stop(self) -> None:
+        """End it."""
+        if self._process is not None:
+            self._process.terminate()
+            self._process.wait(10)
+
+
+def test_store(folder: Path) -> EmbeddedStore | RedisServer:
+    """The store the suite runs on."""
+    if os.environ.get("HUB_TEST_STORE") == "redis":
+        return RedisServer(folder)
+    return EmbeddedStore(folder)
+
+
+test_store.__test__ = False  # type: ignore[attr-defined]
+
+
+def _accepts(path: Path) -> bool:
+    with socket.socket(socket.AF_UNIX) as probe:
+        return probe.connect_ex(str(path)) == 0
+
+
+def clean_environment() -> dict[str, str]:
+    """The environment without settings of a hub."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("HUB_")} | {
+        "PYTHONPATH": str(ROOT)
+    }
+
+
+def free_port() -> int:
+    """A port nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def wait_until_ready(node: Node) -> None:
+    """Until ``/readyz`` says 200, or a clear failure."""
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline:
+        if node.process.poll() is not None:
+            raise AssertionError(f"the node stopped with {node.process.returncode}")
+        try:
+            if httpx.get(f"{node.url}/readyz", timeout=1).status_code == 200:
+                return
+        except httpx.TransportError:
+            time.sleep(0.02)
+    raise AssertionError("the node is not ready")
+
+
+@contextmanager
+def cluster(more: str = "") -> Iterator[Cluster]:
+    """A cluster with an issuer of its own. ``more`` goes first into ``hub.toml``."""
+    with Provider() as provider, Cluster(provider, more) as made:
+        yield made

@@ -1,0 +1,162 @@
+"""Callers of a running hub: sessions by bearer log-in, HTTP calls, and live tabs that check what they hear."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any
+
+import httpx
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed
+from websockets.typing import Subprotocol
+
+from hub.core.document import apply
+from tests.support.nodes import SERVICE_KEY, Cluster, Node
+
+SECONDS = 5.0
+MERGE = "application/merge-patch+json"
+JSON_PATCH = "application/json-patch+json"
+Message = dict[str, Any]
+
+
+@dataclass
+class Opened:
+    """A session opened for a test."""
+
+    sid: str
+    token: str
+    position: str
+    user: str
+
+
+async def log_in(cluster: Cluster, node: Node, user: str = "ada", **claims: Any) -> Opened:
+    """Open a session with a fresh token of the issuer."""
+    async with httpx.AsyncClient(base_url=node.url) as client:
+        token = cluster.provider.token(user, **claims)
+        answer = await client.post("/v1/sessions", headers=bearer(token))
+    assert answer.status_code == 201, answer.text
+    said = answer.json()
+    return Opened(said["sid"], said["token"], said["position"], said["user"])
+
+
+def bearer(token: str) -> dict[str, str]:
+    """The header for a token or key."""
+    return {"Authorization": f"Bearer {token}"}
+
+
+def as_service(node: Node, key: str = SERVICE_KEY) -> httpx.AsyncClient:
+    """A client with a service's key."""
+    return httpx.AsyncClient(base_url=node.url, headers=bearer(key))
+
+
+def as_user(node: Node, opened: Opened) -> httpx.AsyncClient:
+    """A client with a session token."""
+    return httpx.AsyncClient(base_url=node.url, headers=bearer(opened.token))
+
+
+async def merge(client: httpx.AsyncClient, sid: str, patch: Any, **headers: str) -> httpx.Response:
+    """``PATCH`` with a merge patch."""
+    return await client.patch(
+        f"/v1/sessions/{sid}/document", content=json.dumps(patch), headers={"Content-Type": MERGE, **headers}
+    )
+
+
+class Tab:
+    """A live connection with a copy of the document, kept as the protocol says."""
+
+    def __init__(self, socket: ClientConnection) -> None:
+        self.socket = socket
+        self.frames: list[Message] = []
+        self.document: Any = None
+        self.position = ""
+        self.view = ""
+        self.code: int | None = None
+        self.reason = ""
+        self._news = asyncio.Condition()
+        self._reading = asyncio.create_task(self._read())
+
+    async def __aenter__(self) -> Tab:
+        return self
+
+    async def __aexit__(self, _: type[BaseException] | None, __: BaseException | None, ___: TracebackType | None) -> None:
+        await self.socket.close()
+        await self._reading
+
+    async def _read(self) -> None:
+        try:
+            async for text in self.socket:
+                self._take(json.loads(text))
+                async with self._news:
+                    self._news.notify_all()
+        except ConnectionClosed:
+            pass
+        self.code, self.reason = self.socket.close_code, self.socket.close_reason or ""
+        async with self._news:
+            self._news.notify_all()
+
+    def _take(self, message: Message) -> None:
+        self.frames.append(message)
+        match message["type"]:
+            case "snapshot":
+                self.document, self.position = message["document"], message["position"]
+                self.view = message["view"]
+            case "change":
+                assert message["base"] == self.position, f"{message} does not continue {self.position}"
+                self.document = apply(self.document, message["ops"])
+                self.position = message["position"]
+            case "live":
+                assert message["position"] == self.position or not self.document
+                self.position, self.view = message["position"], message["view"]
+
+    async def until(self, fact: Callable[[Tab], bool], seconds: float = SECONDS) -> Tab:
+        """Wait for a fact about this tab."""
+
+        async def wait() -> None:
+            async with self._news:
+                await self._news.wait_for(lambda: fact(self))
+
+        try:
+            await asyncio.wait_for(wait(), seconds)
+        except TimeoutError:
+            raise AssertionError(f"waited in vain; heard {self.frames[-5:]}, closed {self.code}") from None
+        return self
+
+    async def until_live(self) -> Tab:
+        """Caught up."""
+        return await self.until(lambda tab: "live" in tab.types)
+
+    async def until_closed(self, seconds: float = SECONDS) -> Tab:
+        """Closed by the other side."""
+        return await self.until(lambda tab: tab.code is not None, seconds)
+
+    async def send(self, message: Message) -> None:
+        """Send one message."""
+        await self.socket.send(json.dumps(message))
+
+    async def answer(self, commit_id: str) -> Message:
+        """The answer to a commit of this tab."""
+        await self.until(lambda tab: any(frame.get("id") == commit_id for frame in tab.frames))
+        return next(frame for frame in self.frames if frame.get("id") == commit_id)
+
+    @property
+    def types(self) -> list[str]:
+        """The types heard so far."""
+        return [frame["type"] for frame in self.frames]
+
+
+async def open_tab(node: Node, token: str, sid: str = "me", query: str = "", **headers: str) -> Tab:
+    """A tab of a caller with a bearer token."""
+    socket = await connect(
+        f"{node.ws_url}/v1/sessions/{sid}/live{query}",
+        subprotocols=[Subprotocol("hub.v1")],
+        additional_headers={**bearer(token), **headers},
+        compression=None,
+        max_size=2**22,
+        ping_interval=None,
+        proxy=None,
+    )
+    return Tab(socket)
