@@ -10,36 +10,28 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.routing import Router
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from hub import assembly, resources
+from hub import __version__, assembly, resources
+from hub.api.auth.deps import AuthDeps
+from hub.api.auth.routes import auth_routes
 from hub.api.client_files import ClientFiles, client_routes
+from hub.api.documentation import About, documentation_routes
 from hub.api.documents import Documents
 from hub.api.edge import Edge
 from hub.api.health import health_routes
 from hub.api.identify import Identifier
 from hub.api.log_in import BearerSessions
+from hub.api.pages import asset_routes
 from hub.api.routes import Route, to_starlette
 from hub.api.sessions import SessionHandlers
 from hub.api.table import document_routes, live_routes, session_routes
 from hub.api.tickets import ticket_routes
+from hub.core.mode import Mode
 from hub.errors import UpgradeRequired
-from hub.identity.authenticator import Allowed, Authenticator
-from hub.identity.bearer import BearerLogIn
-from hub.identity.buckets import Buckets
-from hub.identity.cookies import Cookies
-from hub.identity.fetching import new_client
-from hub.identity.jwks import ProviderDirectory
-from hub.identity.operators import Operators
-from hub.identity.origins import Origins
-from hub.identity.services import Services
-from hub.identity.session_tokens import SessionTokens
-from hub.identity.tickets import Tickets
-from hub.identity.tokens import ContextSigner
 from hub.live.events import EventsEndpoint
 from hub.live.fanout import Fanout
 from hub.live.opening import Live
 from hub.live.rounds import Rounds
 from hub.live.websocket import WebSocketEndpoint
-from hub.protocol.messages import Mode
 from hub.sessions.commit import Commits
 from hub.sessions.sessions import Sessions
 from hub.settings import Settings
@@ -114,7 +106,14 @@ class Node:
             messages_per_second=settings.limits.messages_per_second,
         )
         self.store.health.listeners.append(self.fanout.on_mode)
-        self._identity(ring)
+        self.identity = assembly.Identity(settings, ring, self.store, sections.browser_grants)
+        self.identifier = Identifier(
+            self.identity.authenticator,
+            self.store.read,
+            self.identity.tickets,
+            assembly.trusted_of(settings),
+            urlsplit(settings.console_url).netloc if settings.console_url else None,
+        )
         self.app = self._application()
 
     # start and stop
@@ -139,7 +138,7 @@ class Node:
         """Leave in order."""
         await self.rounds.stop()
         await self.store.stop()
-        await self._provider_http.aclose()
+        await self.identity.http.aclose()
         if self._embedded is not None:
             self._embedded.stop()
 
@@ -157,71 +156,50 @@ class Node:
     def draining(self) -> bool:
         return self.live.draining
 
-    # identity
-
-    def _identity(self, ring: KeyRing) -> None:
-        settings, clock = self._settings, self.store.clock
-        self.cookies = Cookies.of_url(settings.public_url)
-        self.origins = Origins.of(assembly.own_origins_of(settings), settings.allowed_origins)
-        self.tokens = SessionTokens({kid: key.secret for kid, key in ring.token.by_kid.items()}, ring.token.active.kid)
-        self.contexts = ContextSigner(assembly.signing_keys_of(ring), settings.public_url, clock)
-        self.failures = Buckets(settings.limits.failures_per_minute)
-        self.log_ins = Buckets(settings.limits.logins_per_minute)
-        self.authenticator = Authenticator(
-            read=self.store.read,
-            tokens=self.tokens,
-            contexts=self.contexts,
-            services=Services(assembly.services_of(settings)),
-            operators=Operators(assembly.operator_rules_of(settings), settings.session.operator_max_age, clock),
-            cookies=self.cookies,
-            origins=self.origins,
-            allowed=Allowed(self.sessions.sections.browser_grants, assembly.app_grants_of(settings)),
-            failures=self.failures,
-        )
-        self.tickets = Tickets(self.store.once)
-        self.identifier = Identifier(
-            self.authenticator,
-            self.store.read,
-            self.tickets,
-            assembly.trusted_of(settings),
-            urlsplit(settings.console_url).netloc if settings.console_url else None,
-        )
-        self._provider_http = new_client()
-        self.directories = [
-            (provider, ProviderDirectory(provider, self._provider_http)) for provider in assembly.providers_of(settings)
-        ]
-
     # HTTP
 
     def _application(self) -> ASGIApp:
-        router = Router(to_starlette(self._routes()), redirect_slashes=False)
+        self._table = self._routes()
+        router = Router(to_starlette(self._table), redirect_slashes=False)
         api: ASGIApp = _Framed(router)
         if self._settings.allowed_origins:
             api = _cors(api, self._settings)
         return Edge(api, assembly.hosts_of(self._settings))
 
     def _routes(self) -> list[Route]:
-        callers = self.identifier
-        bearer = BearerSessions(
-            BearerLogIn(self.directories, self.store.once, self.store.clock, self.failures),
-            self.sessions.open,
-            self.tokens.new,
-            self.identifier,
-            self.log_ins,
-        )
-        issuers = {provider.name: provider.issuer for provider, _ in self.directories}
+        settings, identity, callers = self._settings, self.identity, self.identifier
+        bearer = BearerSessions(identity.bearer, self.sessions.open, identity.tokens.new, callers, identity.log_ins)
+        about = About(lambda: self._table, __version__, settings.public_url, settings.home)
         return [
-            *health_routes(self, self.contexts.jwks),
-            *ticket_routes(self.tickets, callers, frozenset(self._settings.apps)),
-            *session_routes(SessionHandlers(self.sessions, callers, bearer, issuers)),
+            *documentation_routes(about),
+            *health_routes(self, identity.contexts.jwks),
+            *auth_routes(self._auth()),
+            *ticket_routes(identity.tickets, callers, frozenset(settings.apps)),
+            *session_routes(SessionHandlers(self.sessions, callers, bearer, identity.issuers)),
             *document_routes(Documents(self.sessions, callers)),
             *live_routes(
                 _refuse_plain,
-                WebSocketEndpoint(self.live, self.identifier.identify_socket),
-                EventsEndpoint(self.live, self.identifier.identify_stream),
+                WebSocketEndpoint(self.live, callers.identify_socket),
+                EventsEndpoint(self.live, callers.identify_stream),
             ),
             *client_routes(ClientFiles(resources.find("client_js"))),
+            *asset_routes(),
         ]
+
+    def _auth(self) -> AuthDeps:
+        identity = self.identity
+        return AuthDeps(
+            oidc=identity.oidc,
+            sessions=self.sessions,
+            authenticator=identity.authenticator,
+            tokens=identity.tokens,
+            cookies=identity.cookies,
+            proofs=identity.proofs,
+            log_ins=identity.log_ins,
+            address_of=self.identifier.address,
+            check_open=self.store.check_writable,
+            public_url=self._settings.public_url,
+        )
 
 
 class _Framed:

@@ -1,4 +1,7 @@
-"""From settings to the nouns the parts of the hub are made of. Only ``hub.app`` uses this."""
+"""From settings to the nouns the parts of the hub are made of, and to the objects that know who is calling.
+
+Only ``hub.app`` uses this.
+"""
 
 from __future__ import annotations
 
@@ -14,14 +17,27 @@ from jsonschema_rs import ValidationError as SchemaError
 from hub.core.access import Grants
 from hub.errors import ConfigurationError
 from hub.identity.addresses import Network
-from hub.identity.operators import OperatorRule
+from hub.identity.authenticator import Allowed, Authenticator
+from hub.identity.bearer import BearerLogIn
+from hub.identity.buckets import Buckets
+from hub.identity.cookies import Cookies
+from hub.identity.csrf import FormProofs
+from hub.identity.fetching import new_client
+from hub.identity.jwks import ProviderDirectory
+from hub.identity.oidc import Oidc
+from hub.identity.operators import OperatorRule, Operators
+from hub.identity.origins import Origins
 from hub.identity.providers import Provider
-from hub.identity.services import Service
-from hub.identity.tokens import SigningKey
+from hub.identity.services import Service, Services
+from hub.identity.session_tokens import SessionTokens
+from hub.identity.tickets import Tickets
+from hub.identity.tokens import ContextSigner, SigningKey
+from hub.identity.transactions import Transactions
 from hub.sessions.sections import Section, Sections
 from hub.sessions.sessions import Lifetimes
 from hub.settings import Settings, split_bind
-from hub.store.keyring import KeyRing
+from hub.store.keyring import KeyRing, Keys
+from hub.store.store import Store
 
 
 def sections_of(settings: Settings) -> Sections:
@@ -67,7 +83,7 @@ def app_grants_of(settings: Settings) -> Mapping[str, Grants]:
     return {name: app.sections for name, app in settings.apps.items()}
 
 
-def services_of(settings: Settings) -> list[Service]:
+def _services(settings: Settings) -> list[Service]:
     """The services."""
     return [
         Service(
@@ -81,7 +97,7 @@ def services_of(settings: Settings) -> list[Service]:
     ]
 
 
-def providers_of(settings: Settings) -> list[Provider]:
+def _providers(settings: Settings) -> list[Provider]:
     """The identity providers."""
     return [
         Provider(
@@ -97,7 +113,7 @@ def providers_of(settings: Settings) -> list[Provider]:
     ]
 
 
-def operator_rules_of(settings: Settings) -> dict[str, OperatorRule]:
+def _operator_rules(settings: Settings) -> dict[str, OperatorRule]:
     """Who is an operator, by provider."""
     return {
         name: OperatorRule(provider.operator_claim, provider.operator_value)
@@ -106,7 +122,7 @@ def operator_rules_of(settings: Settings) -> dict[str, OperatorRule]:
     }
 
 
-def signing_keys_of(ring: KeyRing) -> list[SigningKey]:
+def _signing_keys(ring: KeyRing) -> list[SigningKey]:
     """The keys of context tokens."""
     return [SigningKey(key.kid, key.secret, key.state) for key in ring.context.by_kid.values()]
 
@@ -125,6 +141,45 @@ def hosts_of(settings: Settings) -> set[str]:
     return hosts | {f"{name}:{port}" for name in ("127.0.0.1", "localhost", "[::1]")}
 
 
-def own_origins_of(settings: Settings) -> set[str]:
+def _own_origins(settings: Settings) -> set[str]:
     """The hub's own origins."""
     return {url for url in (settings.public_url, settings.console_url) if url}
+
+
+class Identity:
+    """Everything about who is calling, built once: credentials, cookies, tokens, providers, tickets."""
+
+    def __init__(self, settings: Settings, ring: KeyRing, store: Store, browser: Grants) -> None:
+        clock, limits = store.clock, settings.limits
+        self.cookies = Cookies.of_url(settings.public_url)
+        self.tokens = SessionTokens(_secrets(ring.token), ring.token.active.kid)
+        self.contexts = ContextSigner(_signing_keys(ring), settings.public_url, clock)
+        self.failures = Buckets(limits.failures_per_minute)
+        self.log_ins = Buckets(limits.logins_per_minute)
+        self.tickets = Tickets(store.once)
+        self.proofs = FormProofs(ring.cookie.active.secret)
+        self.http = new_client()
+        self.directories = [(provider, ProviderDirectory(provider, self.http)) for provider in _providers(settings)]
+        transactions = Transactions(_secrets(ring.cookie), ring.cookie.active.kid, self.cookies, store.once, clock)
+        self.oidc = Oidc(self.directories, transactions, self.http, clock, settings.public_url)
+        self.bearer = BearerLogIn(self.directories, store.once, clock, self.failures)
+        self.authenticator = Authenticator(
+            read=store.read,
+            tokens=self.tokens,
+            contexts=self.contexts,
+            services=Services(_services(settings)),
+            operators=Operators(_operator_rules(settings), settings.session.operator_max_age, clock),
+            cookies=self.cookies,
+            origins=Origins.of(_own_origins(settings), settings.allowed_origins),
+            allowed=Allowed(browser, app_grants_of(settings)),
+            failures=self.failures,
+        )
+
+    @property
+    def issuers(self) -> dict[str, str]:
+        """Issuers by the names of their providers."""
+        return {provider.name: provider.issuer for provider, _ in self.directories}
+
+
+def _secrets(keys: Keys) -> dict[str, bytes]:
+    return {kid: key.secret for kid, key in keys.by_kid.items()}

@@ -30,7 +30,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "__main__": ("cli", "errors"),
     "__init__": (),
 }
-SEES_EVERYTHING = "app"
+COMPOSITION_ROOT = ("app", "assembly")  # assembly: settings, turned into what the parts take
 
 CONFINED: dict[str, tuple[str, ...]] = {
     "redis": ("store",),
@@ -113,7 +113,7 @@ def _hub_file(hub: Path, file: Path) -> Iterator[str]:
 
 
 def _may_import(part: str, module: str) -> bool:
-    if part == SEES_EVERYTHING:
+    if part in COMPOSITION_ROOT:
         return _top(module) not in ("cli", "__main__")
     allowed = (part, *MAY_IMPORT.get(part, ()))
     return any(module == name or module.startswith(f"{name}.") for name in allowed)

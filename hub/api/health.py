@@ -10,9 +10,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from hub.api import answers
-from hub.api.routes import Answer, Route
+from hub.api.routes import Answer, Handler, Route
 from hub.api.schemas import ref
-from hub.protocol.messages import Mode
+from hub.core.mode import Mode
 
 JSON = "application/json"
 
@@ -41,43 +41,24 @@ def health_routes(ready: Readiness, jwks: Callable[[], Mapping[str, Sequence[Any
             "feed": ready.feed,
             "draining": ready.draining,
         }
-        is_ready = ready.mode == "live" and ready.feed and not ready.draining
-        return answers.json(facts, 200 if is_ready else 503)
+        good = ready.mode == "live" and ready.feed and not ready.draining
+        return answers.json(facts, 200 if good else 503)
 
     async def keys(request: Request) -> Response:
         response = answers.json(dict(jwks()))
         response.headers["cache-control"] = "public, max-age=300"
         return response
 
+    lives = Answer(HTTPStatus.OK, "It lives.", JSON, ref("Health"))
+    is_ready = Answer(HTTPStatus.OK, "Ready.", JSON, ref("Readiness"))
+    is_not = Answer(HTTPStatus.SERVICE_UNAVAILABLE, "Not ready.", JSON, ref("Readiness"))
+    listed = Answer(HTTPStatus.OK, "The keys.", JSON, ref("Jwks"))
     return [
-        Route(
-            "GET",
-            "/healthz",
-            "Answers while the process lives.",
-            [Answer(HTTPStatus.OK, "It lives.", JSON, ref("Health"))],
-            healthz,
-            tag="operation",
-            is_public=True,
-        ),
-        Route(
-            "GET",
-            "/readyz",
-            "Whether the store answers and the feed delivers.",
-            [
-                Answer(HTTPStatus.OK, "Ready.", JSON, ref("Readiness")),
-                Answer(HTTPStatus.SERVICE_UNAVAILABLE, "Not ready.", JSON, ref("Readiness")),
-            ],
-            readyz,
-            tag="operation",
-            is_public=True,
-        ),
-        Route(
-            "GET",
-            "/.well-known/jwks.json",
-            "Public keys of context tokens (RFC 7517), the next one included.",
-            [Answer(HTTPStatus.OK, "The keys.", JSON, ref("Jwks"))],
-            keys,
-            tag="operation",
-            is_public=True,
-        ),
+        _public("/healthz", "Answers while the process lives.", [lives], healthz),
+        _public("/readyz", "Whether the store answers and the feed delivers.", [is_ready, is_not], readyz),
+        _public("/.well-known/jwks.json", "Public keys of context tokens (RFC 7517).", [listed], keys),
     ]
+
+
+def _public(path: str, says: str, can_answer: Sequence[Answer], handler: Handler) -> Route:
+    return Route("GET", path, says, can_answer, handler, tag="operation", problems=(421, 431), is_public=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Any
 
@@ -14,6 +13,7 @@ from hub.api.schemas import POSITION, SID, ref
 from hub.api.sessions import SessionHandlers
 
 JSON = "application/json"
+DOCUMENT = "/v1/sessions/{sid}/document"
 CALL = (400, 401, 403, 404, 413, 421, 429, 431, 503)
 OVER = 410
 SID_IN_PATH = Parameter("sid", "path", "The session, or `me` for the caller's own.", SID, required=True)
@@ -24,6 +24,7 @@ IF_MATCH = Parameter("If-Match", "header", "Commit only on this position, as in 
 KEY = Parameter("Idempotency-Key", "header", "1–64 of `[A-Za-z0-9_-]`; remembered for 10 minutes.")
 PREFER = Parameter("Prefer", "header", "`return=minimal` or `return=representation`.")
 CSRF = Parameter("X-Hub-CSRF", "header", "`1`; required where a cookie is the credential.")
+DETAIL: dict[str, Any] = {JSON: ref("Detail")}
 EXCEPT = Parameter("except", "query", "A session that is spared.")
 
 
@@ -49,7 +50,10 @@ COMMIT_PROBLEMS = (*CALL, 409, OVER, 412, 422)
 
 def session_routes(handlers: SessionHandlers) -> list[Route]:
     """``/v1/sessions`` and ``/v1/users``."""
-    detail: dict[str, Any] = {JSON: ref("Detail")}
+    return [*_all_sessions(handlers), *_one_session(handlers), *_sessions_of_a_user(handlers)]
+
+
+def _all_sessions(handlers: SessionHandlers) -> list[Route]:
     return [
         Route(
             "POST",
@@ -74,6 +78,11 @@ def session_routes(handlers: SessionHandlers) -> list[Route]:
             ),
             problems=CALL,
         ),
+    ]
+
+
+def _one_session(handlers: SessionHandlers) -> list[Route]:
+    return [
         Route(
             "GET",
             "/v1/sessions/{sid}",
@@ -90,13 +99,18 @@ def session_routes(handlers: SessionHandlers) -> list[Route]:
             [_empty("It is over.", "X-Hub-Confirmed")],
             handlers.end,
             parameters=(SID_IN_PATH, CSRF),
-            bodies=detail,
+            bodies=DETAIL,
             body_required=False,
             problems=(*CALL, 415),
         ),
+    ]
+
+
+def _sessions_of_a_user(handlers: SessionHandlers) -> list[Route]:
+    return [
         Route(
             "GET",
-            "/v1/users/{user}/sessions",
+            "/v1/users/{user:path}/sessions",
             "The live sessions of a user.",
             [_ok("Sessions", "The sessions, oldest first.")],
             handlers.of_user,
@@ -105,12 +119,12 @@ def session_routes(handlers: SessionHandlers) -> list[Route]:
         ),
         Route(
             "DELETE",
-            "/v1/users/{user}/sessions",
+            "/v1/users/{user:path}/sessions",
             "Log a user out everywhere, in one atomic act.",
             [_ok("Ended", "How many sessions ended.", "X-Hub-Confirmed")],
             handlers.end_user,
             parameters=(USER_IN_PATH, PROVIDER, EXCEPT, CSRF),
-            bodies=detail,
+            bodies=DETAIL,
             body_required=False,
             problems=(*CALL, 415),
         ),
@@ -119,12 +133,14 @@ def session_routes(handlers: SessionHandlers) -> list[Route]:
 
 def document_routes(handlers: Documents) -> list[Route]:
     """``/v1/sessions/{sid}/document`` and ``/changes``."""
-    document, section = "/v1/sessions/{sid}/document", "/v1/sessions/{sid}/document/{section}"
-    commit = (SID_IN_PATH, IF_MATCH, KEY, PREFER, CSRF)
+    return [*_readings(handlers), *_commits(handlers)]
+
+
+def _readings(handlers: Documents) -> list[Route]:
     return [
         Route(
             "GET",
-            document,
+            DOCUMENT,
             "The visible document.",
             [
                 _ok("Document", "The visible sections.", "ETag"),
@@ -141,8 +157,28 @@ def document_routes(handlers: Documents) -> list[Route]:
             problems=(*CALL, OVER, 422),
         ),
         Route(
+            "GET",
+            "/v1/sessions/{sid}/changes",
+            "What came after a position.",
+            [_ok("Changes", "The changes, in order.", "ETag")],
+            handlers.changes,
+            tag="documents",
+            parameters=(
+                SID_IN_PATH,
+                Parameter("since", "query", "The position to continue from.", POSITION, required=True),
+                _limit(256, 256),
+            ),
+            problems=(*CALL, OVER),
+        ),
+    ]
+
+
+def _commits(handlers: Documents) -> list[Route]:
+    section, commit = DOCUMENT + "/{section}", (SID_IN_PATH, IF_MATCH, KEY, PREFER, CSRF)
+    return [
+        Route(
             "PATCH",
-            document,
+            DOCUMENT,
             "Commit a change.",
             COMMITTED,
             handlers.patch,
@@ -171,20 +207,6 @@ def document_routes(handlers: Documents) -> list[Route]:
             tag="documents",
             parameters=(*commit, SECTION),
             problems=COMMIT_PROBLEMS,
-        ),
-        Route(
-            "GET",
-            "/v1/sessions/{sid}/changes",
-            "What came after a position.",
-            [_ok("Changes", "The changes, in order.", "ETag")],
-            handlers.changes,
-            tag="documents",
-            parameters=(
-                SID_IN_PATH,
-                Parameter("since", "query", "The position to continue from.", POSITION, required=True),
-                _limit(256, 256),
-            ),
-            problems=(*CALL, OVER),
         ),
     ]
 
@@ -224,8 +246,3 @@ def live_routes(refuse: ASGIApp, websocket: ASGIApp, events: ASGIApp) -> list[Ro
             problems=(*CALL, OVER),
         ),
     ]
-
-
-def in_order(*groups: Sequence[Route]) -> list[Route]:
-    """All routes as one table. Longer paths first where one could swallow another."""
-    return [route for group in groups for route in group]

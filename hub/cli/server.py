@@ -93,9 +93,9 @@ class Server(uvicorn.Server):
             return failure
         if failure is None:
             return CommandError("the hub could not start")
-        error = CommandError(f"the hub could not start: {type(failure).__name__}: {failure}")
-        error.__cause__ = failure
-        return error
+        self.lifespan.logger.debug("the application could not start", exc_info=failure)
+        where = "HUB_LOG_LEVEL=debug shows where"
+        return CommandError(f"the hub could not start: {type(failure).__name__}: {failure} ({where})")
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """First signal: drain and leave. Second one from the keyboard: leave now."""

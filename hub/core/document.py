@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from hub.core import pointer
-from hub.core.json import Json, Object
+from hub.core.json import Json, Object, dumps
 from hub.core.limits import MAX_DEPTH
 from hub.errors import Malformed, PatchConflict
 
@@ -29,6 +29,11 @@ def section_of(op: Op) -> str:
 def sections_of(ops: Iterable[Op]) -> set[str]:
     """The sections that ``ops`` touch."""
     return {section_of(op) for op in ops}
+
+
+def size_of(ops: Iterable[Op]) -> int:
+    """How many bytes these ops take on the wire."""
+    return len(dumps(list(ops)))
 
 
 def apply(document: Object, ops: Iterable[Op]) -> Object:

@@ -111,9 +111,9 @@ class ContextSigner:
         ring = sorted(keys, key=lambda key: key.state != "active")
         if [key.state for key in ring].count("active") != 1:
             raise ConfigurationError("exactly one context key has to be active")
+        self._published = [_public(key) for key in ring]
         self._active_kid = ring[0].kid
         self._signing = jose_jwk.construct(ring[0].private_pem.decode(), CONTEXT_ALGORITHM)
-        self._published = [_public(key) for key in ring]
         self._keys = usable_keys(self.jwks())
         self._signed.clear()
         self._verified.clear()
@@ -175,7 +175,10 @@ class ContextSigner:
 
 
 def _public(key: SigningKey) -> Object:
-    private = load_pem_private_key(key.private_pem, password=None)
+    try:
+        private = load_pem_private_key(key.private_pem, password=None)
+    except (ValueError, TypeError):
+        raise ConfigurationError(f"context key {key.kid} is not a private key in PEM") from None
     if not isinstance(private, ec.EllipticCurvePrivateKey) or not isinstance(private.curve, ec.SECP256R1):
         raise ConfigurationError(f"context key {key.kid} is not a P-256 key")
     numbers = private.public_key().public_numbers()

@@ -10,17 +10,19 @@ import contextlib
 import random
 from collections.abc import Awaitable
 
+from hub.core.mode import Mode
 from hub.core.ports import Clock, Feed, Heard, HeardChange, HeardEnd, HeardPresence
-from hub.core.session import Ending
+from hub.core.session import Ending, Session
 from hub.errors import Unavailable
 from hub.live.connection import Connection
 from hub.live.registry import Follow, Registry
 from hub.live.wires import Outgoing
-from hub.protocol.messages import Mode
+from hub.protocol.close_codes import CloseCode
 from hub.sessions.sessions import Sessions
 
 SPREAD_SECONDS = 1.0  # over which the reloads after a lost feed are spread
 READ_AGAIN_SECONDS = 0.5
+STORE_LOST_SECONDS = 60.0
 
 
 class Fanout:
@@ -30,6 +32,7 @@ class Fanout:
         self._feed, self._sessions = feed, sessions
         self.registry = Registry(feed, clock, per_session, self.check)
         self._tasks: set[asyncio.Task[None]] = set()
+        self._lost_timer: asyncio.TimerHandle | None = None
 
     # the feed
 
@@ -65,6 +68,9 @@ class Fanout:
         for connection in self.registry.connections():
             delay = random.uniform(0, SPREAD_SECONDS)  # noqa: S311 - spreads, hides nothing
             loop.call_later(delay, self._reload_one, connection)
+        for follow in self.registry.follows():
+            if follow.watchers:
+                self.registry.check(follow)
 
     def _reload_one(self, connection: Connection) -> None:
         connection.act(connection.conversation.on_reload())
@@ -81,11 +87,23 @@ class Fanout:
         follow.disarm()
         for connection in list(follow.connections.values()):
             connection.act(connection.conversation.on_ended(ending))
+        _tell(follow, CloseCode.ENDED)
+
+    async def watch(self, session: Session) -> CloseCode:
+        """Return as soon as nothing may rest on the session any more: 4500 when it is over (also if it was
+        before), 4001 when the store could not be asked for a minute."""
+        watcher: asyncio.Future[CloseCode] = asyncio.get_running_loop().create_future()
+        follow = await self.registry.watch(watcher, session)
+        try:
+            self.registry.check(follow)
+            return await watcher
+        finally:
+            await self.registry.unwatch(watcher, session.sid)
 
     async def check(self, follow: Follow) -> None:
         """Ask the record: end what is over, and wait for the new deadline of what is not."""
         caught = None
-        while follow.connections and caught is None:
+        while follow.is_followed and caught is None:
             try:
                 caught = await self._sessions.catch_up(follow.session.sid, None, 0)
             except Unavailable:
@@ -118,8 +136,25 @@ class Fanout:
         """The node can do more or less than before: every tab is told."""
         for connection in self.registry.connections():
             connection.act(connection.conversation.on_mode(mode))
+        if self._lost_timer is not None:
+            self._lost_timer.cancel()
+            self._lost_timer = None
+        if mode == "maintenance":
+            loop = asyncio.get_running_loop()
+            self._lost_timer = loop.call_later(STORE_LOST_SECONDS, self._cut_watchers)
+
+    def _cut_watchers(self) -> None:
+        """Nobody could be asked for too long whether these sessions live."""
+        for follow in self.registry.follows():
+            _tell(follow, CloseCode.SHUTDOWN)
 
     def _start(self, work: Awaitable[None]) -> None:
         task = asyncio.ensure_future(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+
+def _tell(follow: Follow, code: CloseCode) -> None:
+    for watcher in follow.watchers:
+        if not watcher.done():
+            watcher.set_result(code)

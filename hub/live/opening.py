@@ -13,6 +13,7 @@ from typing import Protocol
 from urllib.parse import parse_qs
 
 from hub.core.access import Grants, View, narrow
+from hub.core.mode import Mode
 from hub.core.position import Position
 from hub.core.principal import Principal
 from hub.core.session import Session
@@ -21,7 +22,6 @@ from hub.live.connection import Connection, Transport
 from hub.live.fanout import Fanout
 from hub.live.wires import Wire
 from hub.protocol.close_codes import CloseCode
-from hub.protocol.messages import Mode
 from hub.sessions.sessions import Sessions
 
 DRAIN_BATCH = 200

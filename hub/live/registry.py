@@ -24,14 +24,20 @@ Check = Callable[["Follow"], Awaitable[None]]
 class Follow:
     """One session that this node follows."""
 
-    __slots__ = ("_timer", "connections", "presence", "session", "suspect")
+    __slots__ = ("_timer", "connections", "presence", "session", "suspect", "watchers")
 
     def __init__(self, session: Session) -> None:
         self.session = session
         self.connections: dict[str, Connection] = {}
+        self.watchers: set[asyncio.Future[CloseCode]] = set()
         self.presence: list[dict[str, object]] | None = None
         self.suspect = False  # a position check found it behind once
         self._timer: asyncio.TimerHandle | None = None
+
+    @property
+    def is_followed(self) -> bool:
+        """Whether anybody here still depends on it."""
+        return bool(self.connections or self.watchers)
 
     @property
     def wants_presence(self) -> bool:
@@ -77,10 +83,7 @@ class Registry:
 
     async def join(self, connection: Connection, session: Session) -> None:
         """Count a connection in, and hear of its session from now on. The oldest goes if there are too many."""
-        follow = self._follows.get(session.sid)
-        if follow is None:
-            follow = self._follows[session.sid] = Follow(session)
-            self.learn(session)
+        follow = self._follow(session)
         follow.connections[connection.id] = connection
         if connection.wants_presence:
             follow.presence = None  # told again, whether it changed or not
@@ -90,13 +93,35 @@ class Registry:
 
     async def leave(self, connection: Connection) -> None:
         """Count a connection out."""
-        follow = self._follows[connection.sid]
-        del follow.connections[connection.id]
+        del self._follows[connection.sid].connections[connection.id]
         self.count -= 1
-        if not follow.connections:
+        await self._release(connection.sid)
+
+    async def watch(self, watcher: asyncio.Future[CloseCode], session: Session) -> Follow:
+        """Tell ``watcher`` when nothing may rest on the session any more; for what is no connection of the hub."""
+        follow = self._follow(session)
+        follow.watchers.add(watcher)
+        await self._feed.subscribe(user_tag(session.sid))
+        return follow
+
+    async def unwatch(self, watcher: asyncio.Future[CloseCode], sid: str) -> None:
+        """It is not interested any more."""
+        self._follows[sid].watchers.discard(watcher)
+        await self._release(sid)
+
+    def _follow(self, session: Session) -> Follow:
+        follow = self._follows.get(session.sid)
+        if follow is None:
+            follow = self._follows[session.sid] = Follow(session)
+            self.learn(session)
+        return follow
+
+    async def _release(self, sid: str) -> None:
+        follow = self._follows[sid]
+        if not follow.is_followed:
             follow.disarm()
-            del self._follows[connection.sid]
-        await self._feed.unsubscribe(user_tag(connection.sid))
+            del self._follows[sid]
+        await self._feed.unsubscribe(user_tag(sid))
 
     def learn(self, session: Session) -> None:
         """A record was read: keep what opens the feed, and wait for its deadline."""

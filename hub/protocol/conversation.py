@@ -17,12 +17,13 @@ from typing import TypeAlias
 from hub.core.access import View
 from hub.core.change import Change
 from hub.core.judge import Verdict, judge
+from hub.core.mode import Mode
 from hub.core.position import Position
 from hub.core.session import Ending, Session
 from hub.errors import HubError, Malformed
 from hub.protocol import messages
 from hub.protocol.close_codes import CloseCode
-from hub.protocol.messages import CommitRequest, Message, Mode, SnapshotReason
+from hub.protocol.messages import CommitRequest, Message, SnapshotReason
 
 RETRY_AFTER_SECONDS = 5
 

@@ -14,16 +14,15 @@ from typing import Any, Literal, TypeAlias
 from hub.core import patch as patches
 from hub.core.access import View
 from hub.core.change import Change
-from hub.core.document import Op
 from hub.core.json import Object, dumps, loads
 from hub.core.limits import MAX_FRAME_BYTES
+from hub.core.mode import Mode
 from hub.core.position import Position
 from hub.core.session import Ending, Session
 from hub.core.times import rfc3339
 from hub.errors import HubError, Malformed
 
 Message: TypeAlias = dict[str, Any]
-Mode: TypeAlias = Literal["live", "read_only", "maintenance"]
 SnapshotReason: TypeAlias = Literal["new", "compacted", "fork", "ahead", "view", "reload"]
 
 _COMMIT_ID = re.compile(r"[A-Za-z0-9_-]{16,64}")
@@ -196,8 +195,3 @@ def _if_position(message: Object) -> Position | None:
 def encode(message: Message) -> bytes:
     """A message as the text of one frame."""
     return dumps(message)
-
-
-def ops_size(ops: Sequence[Op]) -> int:
-    """How many bytes these ops take on the wire."""
-    return len(dumps(list(ops)))

@@ -149,7 +149,7 @@ class Connection(asyncio.Protocol):
             except h11.RemoteProtocolError as error:
                 raise (Broken if self._has_answered else Silent)(str(error)) from error
             if event is not h11.NEED_DATA:
-                return event
+                return event  # type: ignore[return-value]  # a sentinel class, which mypy does not narrow
             self._unread = 0
             self._arrived.clear()
             if self.is_lost:

@@ -131,3 +131,8 @@ def _is_identity(name: bytes) -> bool:
     if plain in _IDENTITY or plain.startswith(_IDENTITY_PREFIXES):
         return True
     return plain in _FRAMING and plain != name.decode("latin-1")
+
+
+def has_body(headers: RawHeaders) -> bool:
+    """Whether a body follows the request's head."""
+    return any(name == b"transfer-encoding" or (name == b"content-length" and int(value)) for name, value in headers)

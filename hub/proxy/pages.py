@@ -12,7 +12,7 @@ _IN_A_QUERY = "/-._~"
 
 
 def log_in_url(base: str, target: bytes) -> str:
-    """Where to sign in, and come back to ``target`` (path and query) afterwards. ``base``: another origin, or ``""``."""
+    """Where to sign in and come back to ``target`` (path and query). ``base``: another origin, or nothing."""
     return f"{base}{LOG_IN}?return_to={quote(target, safe=_IN_A_QUERY)}"
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from hub.core.access import View
 from hub.core.change import Change
+from hub.core.document import size_of
 from hub.core.json import Object
 from hub.core.limits import MAX_CHANGES_BYTES
 from hub.core.ports import Ended, History, NewSession, SessionStore
@@ -16,7 +17,6 @@ from hub.core.position import Position
 from hub.core.principal import Principal
 from hub.core.session import EndReason, LogIn, Session, is_sid, user_tag
 from hub.errors import Compacted, Forbidden, SessionNotFound, Unauthenticated, Unavailable
-from hub.protocol.messages import ops_size
 from hub.sessions import verdicts
 from hub.sessions.commit import Commits, Committed, Intent
 from hub.sessions.sections import Sections
@@ -226,7 +226,7 @@ def _reason(principal: Principal) -> EndReason:
 
 
 def _bytes_of(history: History) -> int:
-    return sum(ops_size(change.ops) for change in history.changes)
+    return sum(size_of(change.ops) for change in history.changes)
 
 
 def visible_part(session: Session, view: View, only: Sequence[str] | None) -> Object:

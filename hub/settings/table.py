@@ -54,6 +54,6 @@ def mask(settings: Settings) -> dict[str, object]:
     shown = cast("dict[str, object]", settings.model_dump(mode="json", by_alias=True, exclude_none=True))
     shown["store_url"] = _USER_INFO.sub(f"{MASKED}@", settings.store_url)
     for provider in cast("dict[str, dict[str, object]]", shown["identity_providers"]).values():
-        if "client_secret" in provider:
-            provider["client_secret"] = MASKED
+        if "client_secret_env" in provider or "client_secret_file" in provider:
+            provider.pop("client_secret", None)  # where it is says enough, and reads back
     return shown

@@ -23,8 +23,8 @@ from redis.exceptions import (
 )
 from redis.exceptions import ConnectionError as RedisConnectionError
 
+from hub.core.mode import Mode
 from hub.errors import HubError, Maintenance, ReadOnly
-from hub.protocol.messages import Mode
 from hub.store.connecting import Connect, establish
 
 LANES = 4  # connections; more batches wait and grow meanwhile

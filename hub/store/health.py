@@ -14,8 +14,8 @@ from collections.abc import Awaitable, Callable
 from redis.asyncio.connection import AbstractConnection
 from redis.exceptions import RedisError, ResponseError
 
+from hub.core.mode import Mode
 from hub.errors import Maintenance, ReadOnly, Unavailable
-from hub.protocol.messages import Mode
 from hub.store.connecting import Connect, establish
 
 RETRY_SECONDS = (0.1, 2.0)

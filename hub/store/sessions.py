@@ -9,8 +9,7 @@ import logging
 import secrets
 from collections.abc import Sequence
 
-from hub.core.chain import Chain, position_at
-from hub.core.change import encode_entry
+from hub.core.chain import Chain
 from hub.core.limits import IDEMPOTENCY_SECONDS
 from hub.core.ports import (
     CommitOutcome,
@@ -18,15 +17,12 @@ from hub.core.ports import (
     Done,
     IdempotencyKey,
     Missing,
-    NewSession,
-    Opened,
     Over,
     Remembered,
     Revision,
 )
 from hub.core.position import Position
 from hub.core.session import Session, user_tag
-from hub.core.times import rfc3339
 from hub.errors import Maintenance, Unconfirmed
 from hub.store import keys, records
 from hub.store.calls import Calls, OutcomeUnknown, Reply
@@ -59,67 +55,7 @@ class Records:
     def new_sid(self, issuer: str, user: str) -> str:
         return f"{self.tag_of(issuer, user)}-{secrets.token_urlsafe(16)}"
 
-    # open
-
-    async def open(self, new: NewSession) -> Opened | None:
-        data_key, wrapped = self.masters.new_data_key(new.sid)
-        entry = encode_entry(
-            kind="open",
-            base=None,
-            revision=1,
-            ops=[],
-            actor=new.actor,
-            at=rfc3339(self.clock.now_ms()),
-            request_id=new.request_id,
-            document=new.document,
-        )
-        chain = self.chain.extend(self.chain.start(new.sid), entry)
-        position = position_at(1, chain)
-        sealed = records.seal_entry(new.sid, position, entry, data_key)
-        fields: list[str | bytes] = ["position", str(position), "verifier", new.verifier, "dek", wrapped]
-        fields += ["meta", records.seal_log_in(new.sid, new.log_in, data_key)]
-        fields += ["doc", records.seal_document(new.sid, position, new.document, data_key)]
-        tag = user_tag(new.sid)
-        reply = await self.scripts.run(
-            "open",
-            [
-                keys.record(new.sid),
-                keys.history(new.sid),
-                keys.live_sids(tag),
-                keys.not_before(tag),
-                keys.channel(tag),
-            ],
-            [
-                new.sid,
-                new.log_in.began_ms,
-                new.absolute_ms,
-                new.idle_ms,
-                new.retention_ms,
-                new.per_user,
-                sealed,
-                published_change(new.sid, position, sealed),
-                chain,
-                *fields,
-            ],
-        )
-        if reply[0] == b"too_early":
-            return None
-        now, expires, idle, beyond = int(reply[0]), int(reply[1]), int(reply[2]), reply[3]
-        self.clock.heard(now)
-        session = Session(
-            sid=new.sid,
-            log_in=new.log_in,
-            position=position,
-            document=new.document,
-            created_ms=now,
-            expires_ms=expires,
-            idle_expires_ms=idle,
-            chain=chain,
-            verifier=new.verifier,
-            data_key=data_key,
-        )
-        await self.list_until(session.sid, session.deadline_ms)
-        return Opened(session, [sid.decode() for sid in beyond])
+    # listing
 
     async def list_until(self, sid: str, deadline_ms: int) -> None:
         """Keep the deadline that listing and sweeping go by; best effort, repaired by use."""

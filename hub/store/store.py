@@ -9,6 +9,7 @@ from typing import Any
 
 from hub.core.chain import Chain
 from hub.core.change import Change
+from hub.core.mode import Mode
 from hub.core.ports import (
     Clock,
     CommitOutcome,
@@ -26,7 +27,6 @@ from hub.core.ports import (
 from hub.core.position import Position
 from hub.core.session import Ending, EndReason, Session
 from hub.errors import HubError, Unavailable
-from hub.protocol.messages import Mode
 from hub.store import records
 from hub.store.calls import Calls
 from hub.store.clock import StoreClock
@@ -38,6 +38,7 @@ from hub.store.histories import Histories
 from hub.store.keyring import KeyRing
 from hub.store.listing import Listing
 from hub.store.once import Once
+from hub.store.openings import Openings
 from hub.store.presence import NODE_BEAT_SECONDS, Presence
 from hub.store.scripts import Scripts
 from hub.store.sealing import MasterKeys, SealBroken
@@ -61,6 +62,7 @@ class Store:
         index_key = ring.index.active.secret
         scripts = Scripts(self.calls)
         self._records = Records(self.calls, scripts, clock, masters, self.chain, index_key)
+        self._openings = Openings(self._records)
         self._ends = Ends(self._records)
         self._histories = Histories(self.calls)
         self.once = Once(self.calls)
@@ -133,8 +135,8 @@ class Store:
         return self._records.new_sid(issuer, user)
 
     async def open(self, new: NewSession) -> Opened | None:
-        self._check_writable()
-        return await self._records.open(new)
+        self.check_writable()
+        return await self._openings.open(new)
 
     async def read(self, sid: str) -> Session | None:
         session, _ = await self.read_for_commit(sid, None)
@@ -156,7 +158,7 @@ class Store:
             return session
 
     async def commit(self, before: Session, after: Revision, key: IdempotencyKey | None) -> CommitOutcome:
-        self._check_writable()
+        self.check_writable()
         return await self._records.commit(before, after, key)
 
     async def remember(self, sid: str, key: IdempotencyKey, unchanged_at: Position) -> None:
@@ -166,7 +168,7 @@ class Store:
         return await self._records.touch(session, idle_ms)
 
     async def end(self, sids: Sequence[str], reason: EndReason, *, detail: str, actor: str, request_id: str) -> Ended:
-        self._check_writable()
+        self.check_writable()
         return await self._ends.end(sids, reason, detail=detail, actor=actor, request_id=request_id)
 
     async def end_user(
@@ -179,10 +181,11 @@ class Store:
         actor: str,
         request_id: str,
     ) -> Ended:
-        self._check_writable()
+        self.check_writable()
         return await self._ends.end_user(tag, reason, spared=spared, detail=detail, actor=actor, request_id=request_id)
 
-    def _check_writable(self) -> None:
+    def check_writable(self) -> None:
+        """Raise what a write would be answered while none can be made."""
         if (refusal := self.health.write_refusal) is not None:
             raise refusal
 

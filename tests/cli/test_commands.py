@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import re
 import subprocess
 import sys
@@ -126,21 +127,26 @@ def test_whatever_a_command_raises_has_its_exit_code(
     assert capsys.readouterr() == ("", said)
 
 
-def test_the_printed_configuration_reads_back(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """`hub config check` prints TOML that means the same, and JSON that equals it."""
+def test_the_printed_configuration_reads_back(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`hub config check` prints TOML that means the same, and JSON that equals it; of a secret only where it is."""
+    monkeypatch.setenv("HUB_IDP_SECRET", "s3same")
     path = tmp_path / "hub.toml"
     digest = hashlib.sha256(b"k").hexdigest()
     path.write_text(
         'public_url = "https://hub.example.com"\nallowed_origins = ["https://a.example.com"]\n[session]\nidle = "90s"\n'
         '[sections.profile]\nbrowser = "write"\ninitial = { "a b" = [1, { c = "ü\\"\\\\" }] }\n[sections.cart]\n'
         '[apps."a.b"]\nprefix = "/apps/a"\nupstream = "http://127.0.0.1:9001"\nsections = { profile = "read" }\n'
-        f'[services.billing]\nkey_sha256 = "{digest}"\n'
+        f'[services.billing]\nkey_sha256 = "{digest}"\n[identity_providers.main]\nissuer = "https://id.example.com"\n'
+        'client_id = "hub"\nclient_secret_env = "HUB_IDP_SECRET"\n'
     )
     assert main(["config", "check", "--config", str(path)]) == 0
     text = capsys.readouterr().out
     again = tmp_path / "again.toml"
     again.write_text(text)
-    assert load_settings(again, {}) == load_settings(path, {})
+    assert "s3same" not in text
+    assert load_settings(again, os.environ) == load_settings(path, os.environ)
     assert main(["config", "check", "--config", str(path), "--json"]) == 0
     value = json.loads(capsys.readouterr().out)
     assert {key: found for key, found in value.items() if found != {}} == tomllib.loads(text)

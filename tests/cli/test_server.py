@@ -78,7 +78,7 @@ def test_an_idle_keep_alive_connection_does_not_hold_a_node_up() -> None:
     ("word", "code", "said"),
     [
         ("refuse", 2, "the tiny node does not like this\n"),
-        ("break", 1, "the hub could not start: ValueError: no good\n"),
+        ("break", 1, "the hub could not start: ValueError: no good (HUB_LOG_LEVEL=debug shows where)\n"),
     ],
 )
 def test_a_node_that_cannot_start_says_why_in_one_line(word: str, code: int, said: str) -> None:

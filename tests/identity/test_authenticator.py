@@ -9,6 +9,7 @@ import pytest
 
 from hub.core.position import Position
 from hub.errors import CsrfRefused, Maintenance, OwnSessionEnded, RateLimited, Unauthenticated
+from hub.identity.session_tokens import SessionTokens
 from tests.identity.worlds import NOW, PUBLIC_URL, SERVICE_KEY, SID, World, bearer, cookie, request
 
 SAFE = {"origin": PUBLIC_URL, "x_hub_csrf": "1"}
@@ -132,8 +133,6 @@ async def test_a_planted_verifier_opens_nothing(verifier: bytes) -> None:
 
 async def test_a_token_made_with_an_older_key_still_opens() -> None:
     """Keys rotate without logging anybody out."""
-    from hub.identity.session_tokens import SessionTokens
-
     world = World()
     token, verifier = SessionTokens({"k0": b"0" * 32}, "k0").new(SID)
     world.sessions[SID] = replace(world.sessions[SID], verifier=verifier)
