@@ -20,7 +20,7 @@ from hub.api.edge import Edge
 from hub.api.health import health_routes
 from hub.api.identify import Identifier
 from hub.api.log_in import BearerSessions
-from hub.api.pages import asset_routes
+from hub.api.pages import asset_routes, gateway_page
 from hub.api.routes import Route, to_starlette
 from hub.api.sessions import SessionHandlers
 from hub.api.table import document_routes, live_routes, session_routes
@@ -32,6 +32,7 @@ from hub.live.fanout import Fanout
 from hub.live.opening import Live
 from hub.live.rounds import Rounds
 from hub.live.websocket import WebSocketEndpoint
+from hub.proxy.gateway import Gateway, Services
 from hub.sessions.commit import Commits
 from hub.sessions.sessions import Sessions
 from hub.settings import Settings
@@ -114,6 +115,19 @@ class Node:
             assembly.trusted_of(settings),
             urlsplit(settings.console_url).netloc if settings.console_url else None,
         )
+        self.gateway = Gateway(
+            assembly.apps_of(settings),
+            Services(
+                authenticate=self.identity.authenticator.authenticate,
+                signer=self.identity.contexts,
+                touch=self.sessions.touch,
+                follow=self.fanout.watch,
+                page=gateway_page,
+            ),
+            cookies=self.identity.cookies,
+            public_url=settings.public_url,
+            trusted_proxies=settings.trusted_proxies,
+        )
         self.app = self._application()
 
     # start and stop
@@ -138,6 +152,7 @@ class Node:
         """Leave in order."""
         await self.rounds.stop()
         await self.store.stop()
+        self.gateway.close()
         await self.identity.http.aclose()
         if self._embedded is not None:
             self._embedded.stop()
@@ -164,7 +179,7 @@ class Node:
         api: ASGIApp = _Framed(router)
         if self._settings.allowed_origins:
             api = _cors(api, self._settings)
-        return Edge(api, assembly.hosts_of(self._settings))
+        return Edge(_Door(self.gateway, api), assembly.hosts_of(self._settings))
 
     def _routes(self) -> list[Route]:
         settings, identity, callers = self._settings, self.identity, self.identifier
@@ -200,6 +215,17 @@ class Node:
             check_open=self.store.check_writable,
             public_url=self._settings.public_url,
         )
+
+
+class _Door:
+    """Requests for apps go to the gateway, all others to the hub's own routes."""
+
+    def __init__(self, gateway: Gateway, api: ASGIApp) -> None:
+        self._gateway, self._api = gateway, api
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        app: ASGIApp = self._gateway if self._gateway.serves(scope) else self._api
+        await app(scope, receive, send)
 
 
 class _Framed:

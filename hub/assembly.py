@@ -17,7 +17,7 @@ from jsonschema_rs import ValidationError as SchemaError
 from hub.core.access import Grants
 from hub.errors import ConfigurationError
 from hub.identity.addresses import Network
-from hub.identity.authenticator import Allowed, Authenticator
+from hub.identity.authenticator import Allowed, Authenticator, with_identity
 from hub.identity.bearer import BearerLogIn
 from hub.identity.buckets import Buckets
 from hub.identity.cookies import Cookies
@@ -33,6 +33,7 @@ from hub.identity.session_tokens import SessionTokens
 from hub.identity.tickets import Tickets
 from hub.identity.tokens import ContextSigner, SigningKey
 from hub.identity.transactions import Transactions
+from hub.proxy.ports import App
 from hub.sessions.sections import Section, Sections
 from hub.sessions.sessions import Lifetimes
 from hub.settings import Settings, split_bind
@@ -81,6 +82,22 @@ def lifetimes_of(settings: Settings) -> Lifetimes:
 def app_grants_of(settings: Settings) -> Mapping[str, Grants]:
     """The sections of each app."""
     return {name: app.sections for name, app in settings.apps.items()}
+
+
+def apps_of(settings: Settings) -> list[App]:
+    """The apps behind the gateway."""
+    return [
+        App(
+            name=name,
+            upstream=app.upstream,
+            prefix=app.prefix,
+            host=app.host,
+            grants=with_identity(app.sections, always=False),
+            origins=app.origins,
+            anonymous=app.anonymous,
+        )
+        for name, app in settings.apps.items()
+    ]
 
 
 def _services(settings: Settings) -> list[Service]:
