@@ -87,7 +87,7 @@ class SessionHandlers:
     async def of_user(self, request: Request) -> Response:
         """``GET /v1/users/{user}/sessions``."""
         principal, issuer, user = await self._user(request)
-        if principal.kind != "user" or user != principal.name:
+        if not _is_own(principal, issuer, user):
             await who_may_list(self._callers, request.scope)
         found = await self._sessions.of_user(issuer, user)
         return answers.json({"sessions": await self._described(found)})
@@ -95,7 +95,7 @@ class SessionHandlers:
     async def end_user(self, request: Request) -> Response:
         """``DELETE /v1/users/{user}/sessions``."""
         principal, issuer, user = await self._user(request)
-        if principal.kind == "user" and user != principal.name:
+        if principal.kind == "user" and not _is_own(principal, issuer, user):
             principal = self._callers.operator_of(principal, request.scope) or principal
         ended = await self._sessions.end_user(
             principal,
@@ -135,6 +135,12 @@ class SessionHandlers:
             for session, connections in zip(sessions, connected, strict=True)
             if app is None or any(each["app"] == app for each in connections)
         ]
+
+
+def _is_own(principal: Principal, issuer: str, user: str) -> bool:
+    """Whether the caller is this user: a ``sub`` means somebody else at another issuer."""
+    own = principal.session
+    return own is not None and (own.log_in.issuer, own.user) == (issuer, user)
 
 
 async def _detail(request: Request) -> str:

@@ -1,5 +1,6 @@
 """``hub serve``: one node in this process, or several in processes of their own on one socket."""
 
+import contextlib
 import os
 import signal
 import socket
@@ -71,15 +72,16 @@ def parent_link(socket_fd: int, link_fd: int) -> tuple[socket.socket, Callable[[
     link.setblocking(True)
 
     def ready() -> None:
-        link.send(b"!")
         threading.Thread(target=_leave_with_parent, args=(link,), daemon=True).start()
 
     return socket.socket(fileno=socket_fd), ready
 
 
 def _leave_with_parent(link: socket.socket) -> None:
-    while link.recv(1):
-        pass
+    with contextlib.suppress(OSError):  # a parent that dies with unread words resets the link
+        link.send(b"!")
+        while link.recv(1):
+            pass
     os.kill(os.getpid(), signal.SIGTERM)
 
 

@@ -120,13 +120,13 @@ class Oidc:
         try:
             self._check_answer(said, provider, says_iss=(await directory.metadata()).says_iss)
             claims, digest = await self._redeem(said["code"], transaction, provider, directory)
+            proof = proven(provider, claims, began_ms=transaction.began_ms, agent=agent, digest=digest)
         except ProviderUnavailable:
             await self._transactions.release(transaction)
             raise
         except Unauthenticated as refusal:
             log.warning("authn_login_fail", extra={"purpose": "callback", "why": refusal.detail})
             raise LogInFailed("The identity provider's answer does not prove who you are.") from refusal
-        proof = proven(provider, claims, began_ms=transaction.began_ms, agent=agent, digest=digest)
         return Finished(proof, transaction)
 
     async def end_session_url(self, provider: str) -> str | None:

@@ -35,5 +35,8 @@ def _is_path(wanted: str) -> bool:
             return False
         if any(segment in (".", "..") for segment in path.split("/")) or path.startswith("/auth/"):
             return False
-        path = unquote(path)
-    return path == unquote(path)
+        decoded = unquote(path)
+        if decoded == path:
+            return True
+        path = decoded
+    return False

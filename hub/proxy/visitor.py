@@ -59,7 +59,7 @@ def _session(principal: Principal, app: App) -> Session | None:
     raise Forbidden("Apps are for users; services call the hub itself")
 
 
-def headers_for(session: Session | None, app: App, signer: Signer, request_id: str, trace: RawHeaders) -> list[Header]:
+def headers_for(session: Session | None, app: App, signer: Signer, request_id: str, came: RawHeaders) -> list[Header]:
     """The gateway's own request headers: context, conveniences, and what ties logs together."""
     made: list[tuple[str, str]] = []
     if session is not None:
@@ -80,7 +80,7 @@ def headers_for(session: Session | None, app: App, signer: Signer, request_id: s
             ("x-hub-position", str(session.position)),
         ]
     made.append(("x-request-id", request_id))
-    return [(name.encode(), value.encode("ascii")) for name, value in made] + _trace(trace)
+    return [(name.encode(), value.encode("ascii")) for name, value in made] + trace(came)
 
 
 def plain(text: str) -> str:
@@ -88,7 +88,7 @@ def plain(text: str) -> str:
     return quote(text, safe=_PLAIN, errors="replace")
 
 
-def _trace(headers: RawHeaders) -> list[Header]:
+def trace(headers: RawHeaders) -> list[Header]:
     """``traceparent`` (W3C Trace Context): the caller's trace goes on with a new parent, or one begins."""
     came = [value.decode("latin-1").strip() for name, value in headers if name == b"traceparent"]
     match = _TRACEPARENT.fullmatch(came[0]) if len(came) == 1 else None

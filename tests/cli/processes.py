@@ -1,10 +1,11 @@
 """Programs under test: started, spoken to, and ended without anything left over."""
 
 import os
+import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -15,13 +16,21 @@ Program = subprocess.Popen[str]
 
 
 @contextmanager
-def running(arguments: list[str], extra: Mapping[str, str] | None = None, cwd: Path = ROOT) -> Iterator[Program]:
-    """``python ARGUMENTS`` with piped output; killed at the end if it still runs."""
+def running(
+    arguments: list[str], extra: Mapping[str, str] | None = None, cwd: Path = ROOT, keep: Sequence[socket.socket] = ()
+) -> Iterator[Program]:
+    """``python ARGUMENTS`` with piped output, inheriting ``keep``; killed at the end if it still runs."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("HUB_")}
     environment |= {"PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1", **(extra or {})}
     pipe = subprocess.PIPE
     with subprocess.Popen(
-        [sys.executable, *arguments], stdout=pipe, stderr=pipe, text=True, env=environment, cwd=cwd
+        [sys.executable, *arguments],
+        stdout=pipe,
+        stderr=pipe,
+        text=True,
+        env=environment,
+        cwd=cwd,
+        pass_fds=[inherited.fileno() for inherited in keep],
     ) as program:
         try:
             yield program

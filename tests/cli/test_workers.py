@@ -1,11 +1,15 @@
 """Guarantees of several processes on one port: none is missed for long, none is left over, one word stops all."""
 
 import os
+import select
 import signal
+import socket
 from pathlib import Path
 
 import httpx
+import pytest
 
+from hub.cli.listen import listen
 from tests.cli.processes import end_of, eventually, is_alive, line_of, running
 
 PARENT = ["-m", "tests.cli.tiny_node", "parent"]
@@ -63,6 +67,22 @@ def test_no_worker_outlives_its_parent() -> None:
         children = children_of(parent.pid)
         parent.kill()
         eventually(lambda: not any(map(is_alive, children)), "the workers are gone")
+
+
+@pytest.mark.parametrize("unread", [True, False])
+def test_a_worker_whose_parent_is_gone_already_does_not_stay(unread: bool) -> None:
+    """Dead before the worker was ready, or with its word unread (which resets the link)."""
+    ours, theirs = socket.socketpair()
+    with listen("127.0.0.1:0") as listener, theirs:
+        arguments = ["worker", "--socket-fd", str(listener.fileno()), "--link-fd", str(theirs.fileno())]
+        if not unread:
+            ours.close()
+        with running(["-m", "tests.cli.tiny_node", *arguments], keep=(listener, theirs)) as worker:
+            theirs.close()
+            if unread:
+                eventually(lambda: bool(select.select([ours], [], [], 0)[0]), "the worker is ready")
+                ours.close()
+            assert end_of(worker) == (0, "")
 
 
 def test_a_wrong_configuration_is_not_tried_again_and_again() -> None:

@@ -8,10 +8,9 @@ import { opened, outcome, P } from './support/open.js'
 test('the overlay follows status, pending commits and frames', async t => {
   const panel = { style: {} }
   const shown = []
-  globalThis.document = { createElement: () => panel, body: { append: element => shown.push(element) } }
   const { session, last } = await opened()
+  globalThis.document = { createElement: () => panel, body: { append: element => shown.push(element) } }
   t.after(() => delete globalThis.document)
-  delete globalThis.document.addEventListener
   showOverlay(session)
   assert.deepEqual(shown, [panel])
   assert.match(panel.textContent, /^live · live · 1\.aaaaaaaa · view 5be01c77 · s1\n↓ \{"type":"live"/)

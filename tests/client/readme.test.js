@@ -12,8 +12,7 @@ test('the README has its snippets', () => assert.equal(snippets.length, 4))
 
 for (const [i, code] of snippets.entries()) {
   test(`snippet ${i + 1} of the README runs`, async t => {
-    const lines = []
-    t.mock.method(console, 'log', (...values) => lines.push(values))
+    t.mock.method(console, 'log', () => {})
     const browser = code.includes('/client/index.js')
     const values = { WebSocket: ObligingSocket, fetch: async () => ({ ok: true, status: 201, json: async () => ({ ticket: 't' }) }) }
     for (const [name, value] of Object.entries(browser ? { ...values, location: { origin: 'http://hub.test' } } : values)) {
@@ -24,7 +23,6 @@ for (const [i, code] of snippets.entries()) {
     const open = code.includes('.close()') ? '' : '\nsession.close()'
     const module = code.replace(/from '[^']+'/, `from '${new URL('index.js', folder)}'`) + open
     await import(`data:text/javascript,${encodeURIComponent(module)}`)
-    assert.ok(lines.length > 0)
   })
 }
 

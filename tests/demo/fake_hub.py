@@ -191,6 +191,8 @@ class FakeHub:
         else:
             claims = jwt.decode(bearer, PUBLIC_JWK, algorithms=["ES256"], options={"verify_aud": False})
             actor = f"app:{claims['aud']}"
+        if request.path_params["sid"] not in ("me", SID):
+            return JSONResponse(self.problem(404, "session_not_found"), status_code=404)
         if self.ended:
             return JSONResponse(self.problem(401, "session_ended", reason=self.ended), status_code=401)
         if request.method == "GET":

@@ -66,6 +66,13 @@ async def test_a_bad_request_goes_back_with_its_error(changes: dict[str, str], c
         assert "code" not in query
 
 
+async def test_a_client_without_pkce_is_told_so() -> None:
+    """The sentence names what is missing."""
+    async with provider_case() as case:
+        answer = await case.flow.authorize(code_challenge="")
+        assert "PKCE is required" in query_of(answer.headers["location"])["error_description"]
+
+
 async def test_a_repeated_parameter_is_refused() -> None:
     """Two values of one parameter may be read differently by two readers."""
     async with provider_case() as case:

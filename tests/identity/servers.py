@@ -74,7 +74,7 @@ class Server:
                 self.end_headers()
                 self.wfile.write(body)
 
-            def log_message(self, format: str, *args: object) -> None:
+            def log_message(self, *_: Any) -> None:
                 """Nothing: tests count requests instead."""
 
         return Handler

@@ -50,10 +50,10 @@ class Hub:
         await self.cut.wait()
         return self.cut_code
 
-    async def get(self, target: str, method: str = "GET", body: bytes = b"", **headers: str) -> Reply:
+    async def get(self, target: str, method: str = "GET", body: str = "", **headers: str) -> Reply:
         """One request on a connection of its own; underscores in header names become dashes."""
         named = {name.replace("_", "-"): value for name, value in headers.items()}
-        return await talk(self.port, request(method, target, named, body), method)
+        return await talk(self.port, request(method, target, named, body.encode()), method)
 
 
 @dataclass(frozen=True)
@@ -116,7 +116,7 @@ async def served(application: ASGIApp) -> AsyncIterator[int]:
     listening = socket.create_server(("127.0.0.1", 0))
     config = uvicorn.Config(
         application, http="httptools", ws="websockets-sansio", lifespan="off", log_config=None, access_log=False,
-        server_header=False, timeout_graceful_shutdown=1,
+        proxy_headers=False, server_header=False, timeout_graceful_shutdown=1,
     )  # fmt: skip
     server = uvicorn.Server(config)
     running = asyncio.create_task(server.serve(sockets=[listening]))

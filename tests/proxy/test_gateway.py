@@ -133,7 +133,7 @@ async def test_a_bearer_session_token_reaches_the_app_without_its_secret() -> No
 async def test_an_unsafe_request_with_a_cookie_shows_where_it_comes_from(headers: dict[str, str], status: int) -> None:
     """A sibling's page cannot act as the user through the proxy."""
     async with served(echo) as port, hub(app(port, origins=("https://pages.example.org",))) as stage:
-        reply = await stage.get("/apps/a/", "POST", b"x=1", **stage.cookie, **_named(headers))
+        reply = await stage.get("/apps/a/", "POST", "x=1", **stage.cookie, **_named(headers))
         assert reply.status == status
         if status == 403:
             assert reply.json()["code"] == "csrf"
@@ -142,7 +142,7 @@ async def test_an_unsafe_request_with_a_cookie_shows_where_it_comes_from(headers
 
 async def test_an_unsafe_request_with_a_bearer_needs_no_origin() -> None:
     async with served(echo) as port, hub(app(port)) as stage:
-        reply = await stage.get("/apps/a/", "POST", b"x=1", Authorization=f"Bearer {stage.world.token}")
+        reply = await stage.get("/apps/a/", "POST", "x=1", Authorization=f"Bearer {stage.world.token}")
         assert (reply.status, reply.json()["length"]) == (200, 3)
 
 
@@ -161,7 +161,7 @@ async def test_an_app_on_a_host_of_its_own_gets_every_path() -> None:
     """Its pages have an origin of their own, which may act for it; log-in is at the hub."""
     async with served(echo) as port, hub(app(port, prefix=None, host="own.example.com")) as stage:
         there = {"Host": "own.example.com"}
-        reply = await stage.get("/", "POST", b"1", **stage.cookie, **there, Origin="https://own.example.com")
+        reply = await stage.get("/", "POST", "1", **stage.cookie, **there, Origin="https://own.example.com")
         assert reply.status == 200
         assert reply.json()["target"] == "/"
         away = await stage.get("/x", **there, **_named(NAVIGATE))
