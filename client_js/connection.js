@@ -8,6 +8,7 @@
 import { HubError } from './errors.js'
 
 const SILENT_MS = 60_000
+const ANSWER_MS = 10_000
 const STEADY_MS = 5_000
 
 const isTerminal = code => code === 1009 || (code >= 4500 && code < 4600)
@@ -105,11 +106,14 @@ export class Connection {
     this.#become({ name: 'waiting', ...details, retryAt: this.clock.now() + delay })
   }
 
-  /** Something says that the network or the page is back: no waiting now, and no trust in a socket long silent. */
+  /** Something says that the network or the page is back: no waiting now, and a live socket must show that it is. */
   wake() {
     const silent = this.#heardAt !== undefined && this.clock.now() - this.#heardAt >= SILENT_MS
     if (this.status.name === 'waiting' || silent) this.start()
-    else this.send('{"type":"ping"}')
+    else if (this.send('{"type":"ping"}')) {
+      this.#heardAt = this.clock.now() - SILENT_MS + ANSWER_MS // as if it had been silent until little is left
+      this.#watchSilence()
+    }
   }
 
   /** Lets the socket go until `wake`. */
@@ -134,6 +138,7 @@ export class Connection {
   }
 
   #watchSilence() {
+    this.clock.clearTimeout(this.#watch)
     this.#watch = this.clock.setTimeout(() => {
       if (this.clock.now() - this.#heardAt >= SILENT_MS) this.lose(1006, 'silent')
       else this.#watchSilence()

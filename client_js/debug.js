@@ -6,7 +6,7 @@
 
 const LOOK = {
   position: 'fixed', right: '8px', bottom: '8px', width: '420px', maxHeight: '50vh', overflow: 'auto', margin: '0', padding: '10px 12px',
-  zIndex: '2147483647', font: '12px/1.5 ui-monospace, monospace', color: '#e6edf3', background: '#0d1117f2', borderRadius: '8px', whiteSpace: 'pre-wrap',
+  zIndex: '2147483647', font: '12px/1.5 ui-monospace, monospace', color: '#e6edf3', background: '#0d1117f2', borderRadius: '8px', whiteSpace: 'pre-wrap', overflowWrap: 'anywhere', maxWidth: 'calc(100vw - 40px)', boxSizing: 'border-box',
 }
 
 const clip = text => (text.length > 160 ? `${text.slice(0, 159)}…` : text)

@@ -24,7 +24,7 @@ function effect({ patch, ops, recipe }, document) {
   if (patch) return merge(document, patch)
   if (ops) return applyOps(document, ops)
   const draft = toJson(document)
-  recipe(draft)
+  if (recipe(draft)?.then) throw new TypeError('a recipe cannot wait: what it edits later is lost')
   return toJson(draft)
 }
 

@@ -24,7 +24,8 @@ export type Mode = 'live' | 'read_only' | 'maintenance'
 
 export interface Connection {
   readonly id: string
-  readonly app?: string
+  /** The app of that tab; null where it named none. */
+  readonly app?: string | null
   readonly since: string
 }
 

@@ -16,7 +16,7 @@ from hub.api.auth.routes import auth_routes
 from hub.api.client_files import ClientFiles, client_routes
 from hub.api.documentation import About, documentation_routes
 from hub.api.documents import Documents
-from hub.api.edge import Edge
+from hub.api.edge import Edge, Problems
 from hub.api.health import health_routes
 from hub.api.identify import Identifier
 from hub.api.log_in import BearerSessions
@@ -178,7 +178,7 @@ class Node:
         router = Router(to_starlette(self._table), redirect_slashes=False)
         api: ASGIApp = _Framed(router)
         if self._settings.allowed_origins:
-            api = _cors(api, self._settings)
+            api = _cors(Problems(api), self._settings)
         return Edge(_Door(self.gateway, api), assembly.hosts_of(self._settings))
 
     def _routes(self) -> list[Route]:

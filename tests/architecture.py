@@ -26,7 +26,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "proxy": EDGES,
     "console": EDGES,
     "live": (*EDGES, "protocol"),
-    "cli": ("app", "settings", "resources", "errors", "store.keyring", "store.embedded"),
+    "cli": ("app", "settings", "resources", "errors", "core", "store.keyring", "store.embedded"),
     "__main__": ("cli", "errors"),
     "__init__": (),
 }

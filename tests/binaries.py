@@ -10,6 +10,7 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
@@ -41,11 +42,16 @@ def _major(program: str) -> int:
 @cache
 def browser() -> str:
     """Path of a Chromium: ``HUB_TEST_BROWSER``, the system's, or Playwright's; else ``FileNotFoundError``."""
-    named = os.environ.get("HUB_TEST_BROWSER")
-    for candidate in (named, *map(shutil.which, BROWSERS), _playwrights()):
+    for candidate in _browsers():
         if candidate and Path(candidate).is_file():
             return candidate
     raise FileNotFoundError("no Chromium was found; `make browser` gets one, HUB_TEST_BROWSER names one")
+
+
+def _browsers() -> Iterator[str | None]:
+    yield os.environ.get("HUB_TEST_BROWSER")
+    yield from map(shutil.which, BROWSERS)
+    yield _playwrights()
 
 
 def _playwrights() -> str:

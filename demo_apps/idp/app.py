@@ -10,8 +10,8 @@ from idp.clients import Client
 from idp.cookie import SessionCookie
 from idp.keys import SigningKey
 from idp.provider import Provider
-from idp.sign_in import sign_in_routes
-from idp.sign_out import sign_out_routes
+from idp.sign_in import SignIn
+from idp.sign_out import SignOut
 from idp.tokens import token_routes
 
 STATIC = Path(__file__).parent / "static"
@@ -23,8 +23,8 @@ def create_app(provider: Provider) -> FastAPI:
     app = make_app(policy=policy, prefix="", static=STATIC)
     cookie = SessionCookie(name=f"demo_idp_{urlsplit(provider.issuer).port or 443}")
     app.include_router(token_routes(provider))
-    app.include_router(sign_in_routes(provider, cookie))
-    app.include_router(sign_out_routes(provider, cookie))
+    app.include_router(SignIn(provider, cookie).routes())
+    app.include_router(SignOut(provider, cookie).routes())
     return app
 
 

@@ -31,14 +31,56 @@ async def tell_client(provider: Provider, session: BrowserSession) -> None:
         _log.warning("the client's back channel cannot be reached: %s", error)
 
 
-def sign_out_routes(provider: Provider, cookie: SessionCookie) -> APIRouter:
+class SignOut:
     """``/end_session`` by GET and POST, and the provider's front page with its own button."""
-    router = APIRouter()
 
-    def return_uri(values: Mapping[str, str]) -> str:
+    def __init__(self, provider: Provider, cookie: SessionCookie) -> None:
+        self._provider, self._cookie = provider, cookie
+
+    def routes(self) -> APIRouter:
+        router = APIRouter()
+        router.add_api_route("/", self.front_page, methods=["GET"])
+        router.add_api_route("/end_session", self.end_session, methods=["GET"])
+        router.add_api_route("/end_session", self.end_session_by_post, methods=["POST"])
+        router.add_api_route("/end_session/confirmed", self.confirmed, methods=["POST"])
+        return router
+
+    async def front_page(self, request: Request) -> Response:
+        return views.home(self._provider.sessions.get(self._cookie.read(request)))
+
+    async def end_session(self, request: Request) -> Response:
+        return await self._consider(request.query_params, request)
+
+    async def end_session_by_post(self, request: Request) -> Response:
+        try:
+            return await self._consider(dict(await read_form(request)), request)
+        except BadForm as problem:
+            return views.message("That did not work", str(problem), status=400)
+
+    async def confirmed(self, request: Request) -> Response:
+        if not is_own_origin(request, self._provider.issuer):
+            return views.message("That did not work", "The form was sent from another site.", status=403)
+        try:
+            return await self._end(request, self._return_uri(dict(await read_form(request))))
+        except BadForm as problem:
+            return views.message("That did not work", str(problem), status=400)
+
+    async def _consider(self, values: Mapping[str, str], request: Request) -> Response:
+        session = self._provider.sessions.get(self._cookie.read(request))
+        if session is None or self._proves(values.get("id_token_hint", ""), session):
+            return await self._end(request, self._return_uri(values))
+        uri, state = values.get("post_logout_redirect_uri", ""), values.get("state", "")
+        return views.confirm_sign_out(session=session, uri=uri, state=state)
+
+    def _proves(self, hint: str, session: BrowserSession) -> bool:
+        """Whether the hint is an ID token of this very session, made for the client."""
+        claims = self._provider.key.read_hint(hint, issuer=self._provider.issuer) or {}
+        return (claims.get("aud"), claims.get("sid")) == (self._provider.client.client_id, session.sid)
+
+    def _return_uri(self, values: Mapping[str, str]) -> str:
         """The checked address to go to afterwards, with ``state``; empty when there is none to trust."""
         uri = values.get("post_logout_redirect_uri", "")
-        if uri not in provider.client.post_logout_uris:
+        if uri not in self._provider.client.post_logout_uris:
             return ""
         if not values.get("state"):
             return uri
@@ -46,50 +88,14 @@ def sign_out_routes(provider: Provider, cookie: SessionCookie) -> APIRouter:
         added = urlencode({"state": values["state"]})
         return urlunsplit(parts._replace(query=f"{parts.query}&{added}" if parts.query else added))
 
-    async def end(request: Request, going_to: str) -> Response:
-        session = provider.sessions.take(cookie.read(request))
+    async def _end(self, request: Request, going_to: str) -> Response:
+        session = self._provider.sessions.take(self._cookie.read(request))
         if session is not None:
-            await tell_client(provider, session)
+            await tell_client(self._provider, session)
         response: Response
         if going_to:
             response = RedirectResponse(going_to, status_code=303)
         else:
-            response = views.message("You are signed out", "The provider and the apps that used it have let you go.")
-        cookie.clear(response)
+            response = views.message("You are signed out", "Apps that asked to hear of it have been told.")
+        self._cookie.clear(response)
         return response
-
-    async def consider(values: Mapping[str, str], request: Request) -> Response:
-        session = provider.sessions.get(cookie.read(request))
-        hint = provider.key.read_hint(values.get("id_token_hint", ""), issuer=provider.issuer)
-        proven = hint is not None and hint.get("aud") == provider.client.client_id
-        if session is None or (proven and hint is not None and hint.get("sid") == session.sid):
-            return await end(request, return_uri(values))
-        return views.confirm_sign_out(
-            session=session, uri=values.get("post_logout_redirect_uri", ""), state=values.get("state", "")
-        )
-
-    @router.get("/")
-    async def front_page(request: Request) -> Response:
-        return views.home(provider.sessions.get(cookie.read(request)))
-
-    @router.get("/end_session")
-    async def end_session(request: Request) -> Response:
-        return await consider(request.query_params, request)
-
-    @router.post("/end_session")
-    async def end_session_by_post(request: Request) -> Response:
-        try:
-            return await consider(dict(await read_form(request)), request)
-        except BadForm as problem:
-            return views.message("That did not work", str(problem), status=400)
-
-    @router.post("/end_session/confirmed")
-    async def confirmed(request: Request) -> Response:
-        if not is_own_origin(request, provider.issuer):
-            return views.message("That did not work", "The form was sent from another site.", status=403)
-        try:
-            return await end(request, return_uri(dict(await read_form(request))))
-        except BadForm as problem:
-            return views.message("That did not work", str(problem), status=400)
-
-    return router

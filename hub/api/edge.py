@@ -26,6 +26,8 @@ SECURITY_HEADERS = {
     "referrer-policy": "same-origin",
 }
 
+_BEGINNINGS = ("http.response.start", "websocket.http.response.start", "websocket.accept", "websocket.close")
+
 log = logging.getLogger("hub.api")
 
 
@@ -39,16 +41,39 @@ class Edge:
     """The outermost application."""
 
     def __init__(self, app: ASGIApp, hosts: Collection[str]) -> None:
-        self._app, self._hosts = app, frozenset(hosts)
+        self._app, self._hosts = Problems(app), frozenset(hosts)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
             await self._app(scope, receive, send)
             return
         scope["state"] = {**scope.get("state", {}), "request_id": secrets.token_hex(8)}
-        answer = _Answer(scope, send)
+        marked = _Marked(scope, send)
         try:
             self._check(scope)
+        except HubError as error:
+            await marked.refuse(error, receive)
+            return
+        await self._app(scope, receive, marked.send)
+
+    def _check(self, scope: Scope) -> None:
+        size = sum(len(name) + len(value) + 4 for name, value in scope["headers"])
+        if size > MAX_HEADER_BYTES:
+            raise HeadersTooLarge(limit_bytes=MAX_HEADER_BYTES)
+        hosts = Headers(scope=scope).getlist("host")
+        if len(hosts) != 1 or hosts[0].lower() not in self._hosts:
+            raise UnknownHost
+
+
+class Problems:
+    """Makes problems of what is raised behind it. Stands inside CORS too, so that a listed page can read refusals."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        answer = _Answer(scope, send)
+        try:
             await self._app(scope, receive, answer.send)
         except HubError as error:
             await answer.refuse(error, receive)
@@ -60,33 +85,16 @@ class Edge:
             log.exception("unexpected", extra={"request_id": request_id_of(scope), "path": scope["path"]})
             await answer.refuse(HubError(), receive)
 
-    def _check(self, scope: Scope) -> None:
-        size = sum(len(name) + len(value) + 4 for name, value in scope["headers"])
-        if size > MAX_HEADER_BYTES:
-            raise HeadersTooLarge(limit_bytes=MAX_HEADER_BYTES)
-        hosts = Headers(scope=scope).getlist("host")
-        if len(hosts) != 1 or hosts[0].lower() not in self._hosts:
-            raise UnknownHost
-
 
 class _Answer:
-    """The answer to one request: marked on its way out, or replaced by a problem while it has not begun."""
+    """The answer to one request: passed on, or replaced by a problem while it has not begun."""
 
     def __init__(self, scope: Scope, send: Send) -> None:
         self._scope, self._send = scope, send
         self._begun = False
 
     async def send(self, message: Message) -> None:
-        if message["type"] in ("http.response.start", "websocket.http.response.start"):
-            self._begun = True
-            headers = MutableHeaders(scope=message)
-            headers["x-request-id"] = request_id_of(self._scope)
-            if not self._scope.get(FROM_UPSTREAM):
-                headers["x-hub-response"] = "1"
-                for name, value in SECURITY_HEADERS.items():
-                    headers.setdefault(name, value)
-        elif message["type"] in ("websocket.accept", "websocket.close"):
-            self._begun = True
+        self._begun |= message["type"] in _BEGINNINGS
         await self._send(message)
 
     async def refuse(self, error: HubError, receive: Receive) -> None:
@@ -108,6 +116,20 @@ class _Answer:
             }
         )
         await self.send({"type": "websocket.http.response.body", "body": response.body})
+
+
+class _Marked(_Answer):
+    """The same, marked on its way out as an answer of this hub."""
+
+    async def send(self, message: Message) -> None:
+        if message["type"] in ("http.response.start", "websocket.http.response.start"):
+            headers = MutableHeaders(scope=message)
+            headers["x-request-id"] = request_id_of(self._scope)
+            if not self._scope.get(FROM_UPSTREAM):
+                headers["x-hub-response"] = "1"
+                for name, value in SECURITY_HEADERS.items():
+                    headers.setdefault(name, value)
+        await super().send(message)
 
 
 def _translate(error: HTTPException) -> HubError:

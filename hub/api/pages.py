@@ -71,9 +71,13 @@ def message(title: str, paragraphs: Sequence[Html], actions: Sequence[Link | For
     items = "".join(
         f"<li>{action.html('button first' if place == 0 else 'button')}</li>" for place, action in enumerate(actions)
     )
-    sign = f'<div class="sign" aria-hidden="true"><svg viewBox="0 0 24 24">{_SIGNS[mood]}</svg></div>'
     buttons = f'<ul class="actions">{items}</ul>' if items else ""
-    return Html(f'<main class="sheet {mood}">{sign}<h1>{escape(title)}</h1>{said}{buttons}</main>')
+    return _sheet(title, said + buttons, mood)
+
+
+def _sheet(title: str, inside: str, mood: Mood) -> Html:
+    sign = f'<div class="sign" aria-hidden="true"><svg viewBox="0 0 24 24">{_SIGNS[mood]}</svg></div>'
+    return Html(f'<main class="sheet {mood}">{sign}<h1>{escape(title)}</h1>{inside}</main>')
 
 
 def page(
@@ -169,9 +173,7 @@ def asset_routes() -> list[Route]:
 
 
 def gateway_page(status: int, title: str, body: str) -> tuple[bytes, Mapping[str, str]]:
-    """A page in an app's place, for the proxy: ``body`` is HTML for the inside of the sheet. Apps may be in frames."""
-    inside = Html(
-        f'<main class="sheet {"warn" if status >= HTTPStatus.INTERNAL_SERVER_ERROR else "calm"}">{body}</main>'
-    )
-    made = page(title, inside, status, may_be_framed=True)
+    """A page in an app's place, for the proxy: ``body`` is HTML to follow the heading. Apps may be in frames."""
+    mood: Mood = "calm" if status == HTTPStatus.UNAUTHORIZED else "warn"
+    made = page(title, _sheet(title, body, mood), status, may_be_framed=True)
     return bytes(made.body), dict(made.headers)

@@ -73,7 +73,7 @@ class _Methods:
         for route in routes:
             if (app := _app(route)) is not None:
                 self._apps[route.method] = app
-                if route.method == "GET":
+                if route.method == "GET" and route.asgi is None:  # what streams has no head alone
                     self._apps["HEAD"] = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -18,6 +18,7 @@ import uvicorn
 from uvicorn.lifespan.on import LifespanOn, LifespanSendMessage
 
 from hub.cli import CommandError
+from hub.cli.http_protocol import HttpProtocol
 from hub.errors import ConfigurationError
 
 DRAIN_SECONDS = 22.0
@@ -129,7 +130,7 @@ def make_config(application: Application, tls: Tls | None) -> uvicorn.Config:
     config = uvicorn.Config(
         application,
         loop="uvloop",
-        http="httptools",
+        http=HttpProtocol,
         ws="websockets-sansio",
         ws_max_size=LARGEST_FRAME_BYTES,
         ws_per_message_deflate=False,

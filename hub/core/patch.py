@@ -17,6 +17,7 @@ from hub.core import pointer
 from hub.core.document import Draft, Op
 from hub.core.json import Json, Object, check_depth, dumps, equal
 from hub.core.limits import MAX_OPS
+from hub.core.merge import MergePatch
 from hub.errors import Malformed, PatchConflict, TooLarge
 
 
@@ -24,8 +25,12 @@ class Patch(Protocol):
     """An intent: which sections it writes and reads, and the ops it means for a given document."""
 
     @property
+    def names(self) -> frozenset[str]:
+        """Every section the patch names."""
+
+    @property
     def writes(self) -> frozenset[str]:
-        """Sections named as places to write to."""
+        """Sections named as places to write to. A whole new document says only in its ops what it writes."""
 
     @property
     def reads(self) -> frozenset[str]:
@@ -35,55 +40,11 @@ class Patch(Protocol):
         """The ops that make the wish come true; none where it already is. Raises ``PatchConflict``, ``TooLarge``."""
 
 
-@dataclass(frozen=True, slots=True)
-class MergePatch:
-    """JSON Merge Patch (RFC 7396): objects merge, ``null`` removes, everything else replaces."""
-
-    value: Object
-
-    @property
-    def writes(self) -> frozenset[str]:
-        return frozenset(self.value)
-
-    @property
-    def reads(self) -> frozenset[str]:
-        return frozenset()
-
-    def ops_for(self, document: Object, max_bytes: int) -> list[Op]:
-        ops: list[Op] = []
-        _merge(document, self.value, "", ops)
-        return ops
-
-
 def merge_patch(value: Json) -> MergePatch:
     """Check a request's body. Raises ``Malformed`` where it is no object."""
     if not isinstance(value, dict):
         raise Malformed("A merge patch of a document is an object of sections (RFC 7396)")
     return MergePatch(value)
-
-
-def _merge(target: Object, patch: Object, prefix: str, ops: list[Op]) -> None:
-    for name, value in patch.items():
-        path = f"{prefix}/{pointer.escape(name)}"
-        present = name in target
-        if value is None:
-            if present:
-                ops.append({"op": "remove", "path": path})
-        elif isinstance(value, dict) and isinstance(target.get(name), dict):
-            _merge(target[name], value, path, ops)
-        else:
-            value = _without_nulls(value)
-            if not present:
-                ops.append({"op": "add", "path": path, "value": value})
-            elif not equal(target[name], value):
-                ops.append({"op": "replace", "path": path, "value": value})
-
-
-def _without_nulls(value: Json) -> Json:
-    """What a merge patch makes of nothing: the same, without members that say ``null``."""
-    if not isinstance(value, dict):
-        return value
-    return {name: _without_nulls(member) for name, member in value.items() if member is not None}
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,11 +64,14 @@ class JsonPatch:
     operations: Sequence[Operation]
 
     @property
+    def names(self) -> frozenset[str]:
+        wholes = [each.value for each in self.operations if not each.path and each.op != "test"]
+        return frozenset(self.writes | self.reads | {name for whole in wholes for name in whole})
+
+    @property
     def writes(self) -> frozenset[str]:
         places = {each.path[0] for each in self.operations if each.path and each.op != "test"}
-        moved = {each.source[0] for each in self.operations if each.op == "move" and each.source}
-        wholes = [each.value for each in self.operations if not each.path and each.op != "test"]
-        return frozenset(places | moved | {name for whole in wholes for name in whole})
+        return frozenset(places | {each.source[0] for each in self.operations if each.op == "move"})
 
     @property
     def reads(self) -> frozenset[str]:
@@ -118,7 +82,7 @@ class JsonPatch:
         run = _Run(document, max_bytes)
         for operation in self.operations:
             run.do(operation)
-        return run.ops
+        return run.ops if run.has_changed(document) else []
 
 
 def json_patch(value: Json) -> JsonPatch:
@@ -170,11 +134,15 @@ class _Run:
     def __init__(self, document: Object, max_bytes: int) -> None:
         self.ops: list[Op] = []
         self._draft = Draft(document)
-        self._room = max_bytes  # bytes that copies may still add: stops patches that double and double
         self._max_bytes = max_bytes
+        self._room = 2 * max_bytes  # for what is copied and moved: each time it is written out whole
 
     def do(self, operation: Operation) -> None:
         _STEPS[operation.op](self, operation)
+
+    def has_changed(self, document: Object) -> bool:
+        """Whether the result differs from ``document``: the steps may undo each other."""
+        return len(self.ops) == 1 or not equal(self._draft.root, document)
 
     def test(self, operation: Operation) -> None:
         if not equal(self._draft.get(operation.path), operation.value):
@@ -198,11 +166,7 @@ class _Run:
         self._note("remove", operation.path)
 
     def copy(self, operation: Operation) -> None:
-        text = dumps(self._draft.get(operation.source))
-        self._room -= len(text)
-        if self._room < 0:
-            raise TooLarge("Copies make the document too large", limit_bytes=self._max_bytes)
-        self._put(operation.path, orjson.loads(text))
+        self._put(operation.path, self._carried(self._draft.get(operation.source)))
 
     def move(self, operation: Operation) -> None:
         if list(operation.source) == list(operation.path):
@@ -210,8 +174,15 @@ class _Run:
             return
         value = self._draft.remove(operation.source)
         self._note("remove", operation.source)
-        # A copy, because the draft may own the value and write to it later: noted ops must stay as they are.
-        self._put(operation.path, orjson.loads(dumps(value)))
+        self._put(operation.path, self._carried(value))
+
+    def _carried(self, value: Json) -> Json:
+        """A copy, because the draft may own the value and write to it later: noted ops must stay as they are."""
+        text = dumps(value)
+        self._room -= len(text)
+        if self._room < 0:
+            raise TooLarge("Copies and moves make too much of the document", limit_bytes=self._max_bytes)
+        return orjson.loads(text)
 
     def _put(self, path: Sequence[str], value: Json) -> None:
         """``add`` as RFC 6902 §4.1 has it: over an existing member it replaces."""

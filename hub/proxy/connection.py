@@ -54,17 +54,10 @@ class Connection(asyncio.Protocol):
         self.uses = 0
         self.idle_since = 0.0
 
-    @classmethod
-    async def open(cls, host: str, port: int, tls: ssl.SSLContext | None) -> Connection:
-        """Connect. Raises ``OSError``."""
-        loop = asyncio.get_running_loop()
-        _, connection = await loop.create_connection(cls, host, port, ssl=tls, server_hostname=host if tls else None)
-        return connection
-
     # asyncio.Protocol
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast(asyncio.Transport, transport)  # uvloop's own class does not derive from it
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's own class does not derive from it
 
     def data_received(self, data: bytes) -> None:
         if self._is_idle:  # nobody asked: whatever it is, it must not become the next request's answer
@@ -178,3 +171,10 @@ class Connection(asyncio.Protocol):
         self._writable.set()
         if self._transport is not None:
             self._transport.abort()
+
+
+async def connect(host: str, port: int, tls: ssl.SSLContext | None) -> Connection:
+    """A connection of its own. Raises ``OSError``."""
+    loop = asyncio.get_running_loop()
+    _, connection = await loop.create_connection(Connection, host, port, ssl=tls)
+    return connection

@@ -18,7 +18,7 @@ import h11
 
 from hub.errors import Overloaded, UpstreamFailed, UpstreamTimeout, UpstreamUnavailable
 from hub.proxy.breaker import Breaker
-from hub.proxy.connection import Broken, Connection, Head, Header, Silent
+from hub.proxy.connection import Broken, Connection, Head, Header, Silent, connect
 from hub.proxy.exchange import Exchange
 from hub.proxy.ports import Timings
 
@@ -134,7 +134,7 @@ class Upstream:
         for left in reversed(range(tries)):
             try:
                 async with asyncio.timeout(self.timings.connect):
-                    return await Connection.open(self.host, self.port, self.tls)
+                    return await connect(self.host, self.port, self.tls)
             except OSError as error:  # TimeoutError is one, ssl.SSLError too
                 if not left:
                     raise self.on_unreachable() from error

@@ -74,7 +74,7 @@ class Commits:
     async def commit(self, principal: Principal, sid: str, intent: Intent) -> Committed:
         """Commit ``intent`` to a session. Raises what the contract of ``PATCH`` says."""
         patch = intent.patch
-        self._sections.check_known(patch.writes | patch.reads)
+        self._sections.check_known(patch.names)
         refused = sorted({*not_writable(principal.grants, patch.writes), *not_readable(principal.grants, patch.reads)})
         if refused:
             raise Forbidden("These sections are not granted", sections=refused)

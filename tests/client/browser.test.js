@@ -96,6 +96,21 @@ test('online, a visible page and pageshow try at once, and ask a live connection
   }
 })
 
+test('a live connection that gives no sign within 10 s is dropped, one that does is trusted again', async () => {
+  const { session, clock, last } = await openTab()
+  happen('online')
+  clock.advance(5000)
+  last().say({ type: 'heartbeat', position: P[1] })
+  clock.advance(59_999)
+  assert.equal(session.status.get().name, 'live')
+  last().say({ type: 'heartbeat', position: P[1] })
+  happen('online')
+  clock.advance(9999)
+  assert.equal(session.status.get().name, 'live')
+  clock.advance(1)
+  assert.deepEqual([session.status.get().name, session.status.get().reason], ['waiting', 'silent'])
+})
+
 test('a page that becomes hidden does not hurry', async () => {
   const { sockets, last } = await openTab()
   last().end()

@@ -243,6 +243,7 @@ test('an update that changes nothing or throws never goes out, and blocks nobody
   const { session, last } = await opened()
   const nothing = session.update(() => {})
   const broken = session.update(() => { throw new Error('page bug') })
+  await assert.rejects(session.update(async () => {}), TypeError)
   session.patch(patchA(1))
   assert.deepEqual([(await nothing).changed, (await nothing).position], [false, P[1]])
   await assert.rejects(broken, /page bug/)

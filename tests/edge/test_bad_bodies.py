@@ -95,7 +95,9 @@ async def test_what_is_no_json_patch_is_400(user: httpx.AsyncClient, ops: object
     problem(answer, 400, "malformed")
 
 
-@pytest.mark.parametrize("kind", [None, "", "text/plain", "application/json", "application/x-www-form-urlencoded", "a;b"])
+@pytest.mark.parametrize(
+    "kind", [None, "", "text/plain", "application/json", "application/x-www-form-urlencoded", "a;b"]
+)
 async def test_another_media_type_is_415_and_told_which_are_right(user: httpx.AsyncClient, kind: str | None) -> None:
     """``Accept-Patch`` names both; PUT takes JSON."""
     headers = {} if kind is None else {"Content-Type": kind}

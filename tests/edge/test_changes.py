@@ -48,7 +48,8 @@ async def test_a_position_of_another_history_is_410(user: httpx.AsyncClient, sin
 
 
 @pytest.mark.parametrize(
-    "query", ["", "since=", "since=1", "since=nonsense", "since=0.00000000", "since=%F0%9F%92%A9", "since=1.00000000%00"]
+    "query",
+    ["", "since=", "since=1", "since=nonsense", "since=0.00000000", "since=%F0%9F%92%A9", "since=1.00000000%00"]
     + [f"since=1.00000000&limit={limit}" for limit in ("0", "257", "-1", "x", "99999999999999999999")],
 )
 async def test_bad_parameters_are_400(user: httpx.AsyncClient, query: str) -> None:

@@ -92,7 +92,10 @@ async def test_a_merge_patch_is_committed(opened: Opened, user: httpx.AsyncClien
 
 async def test_a_json_patch_is_committed_whole_or_not_at_all(user: httpx.AsyncClient) -> None:
     """``test`` guards; a failed one is 409 and changes nothing."""
-    add = [{"op": "add", "path": "/cart", "value": {"items": []}}, {"op": "add", "path": "/cart/items/-", "value": "tea"}]
+    add = [
+        {"op": "add", "path": "/cart", "value": {"items": []}},
+        {"op": "add", "path": "/cart/items/-", "value": "tea"},
+    ]
     assert good(await json_patch(user, add))["ops"][1] == {"op": "add", "path": "/cart/items/0", "value": "tea"}
     before = good(await user.get("/v1/sessions/me"))["position"]
     wrong = [{"op": "remove", "path": "/cart/items/0"}, {"op": "test", "path": "/cart/items", "value": ["tea"]}]
@@ -158,8 +161,15 @@ async def test_a_commit_on_another_position_is_412_and_says_what_changed(
 
 
 @pytest.mark.parametrize(
-    "value", ["1.abcdef00", '"1.abc"', '"0.abcdef00"', '"-1.abcdef00"', '"1.ABCDEF00"', '"1.abcdef00", "2.abcdef00"', ""]
-    + ['"99999999999999999999.abcdef00"', 'w/"1.abcdef00"', '"*"', '"01.abcdef00"', '"１.abcdef00"'.encode().decode("latin-1")],
+    "value",
+    ["1.abcdef00", '"1.abc"', '"0.abcdef00"', '"-1.abcdef00"', '"1.ABCDEF00"', '"1.abcdef00", "2.abcdef00"', ""]
+    + [
+        '"99999999999999999999.abcdef00"',
+        'w/"1.abcdef00"',
+        '"*"',
+        '"01.abcdef00"',
+        '"１.abcdef00"'.encode().decode("latin-1"),
+    ],
 )
 async def test_a_malformed_if_match_is_400(user: httpx.AsyncClient, value: str) -> None:
     """On every method that commits."""
@@ -177,7 +187,9 @@ async def test_what_is_not_granted_is_403_and_named(
     opened: Opened, user: httpx.AsyncClient, reader: httpx.AsyncClient, service: httpx.AsyncClient
 ) -> None:
     """Read-only, unseen and hub-written sections; nothing of the commit is done."""
-    said = problem(await merge(user, "me", {"shown": {}, "secret": {}, "cart": {"x": 1}, "identity": {}}), 403, "forbidden")
+    said = problem(
+        await merge(user, "me", {"shown": {}, "secret": {}, "cart": {"x": 1}, "identity": {}}), 403, "forbidden"
+    )
     assert said["sections"] == ["identity", "secret", "shown"]
     problem(await merge(reader, opened.sid, {"profile": {"name": "Eve"}}), 403, "forbidden")
     problem(await merge(service, opened.sid, {"identity": {"name": "Eve"}}), 403, "forbidden")

@@ -54,13 +54,17 @@ async def test_another_body_under_the_key_is_422(user: httpx.AsyncClient) -> Non
     problem(await merge(user, "me", {"cart": {"n": 2}}, **key), 422, "idempotency_mismatch")
     problem(await user.delete(f"{DOCUMENT}/cart", headers=key), 422, "idempotency_mismatch")
     body = {"n": 1}
-    problem(await user.put(f"{DOCUMENT}/cart", json=body, headers={**key, "If-Match": "*"}), 422, "idempotency_mismatch")
+    problem(
+        await user.put(f"{DOCUMENT}/cart", json=body, headers={**key, "If-Match": "*"}), 422, "idempotency_mismatch"
+    )
 
 
 async def test_errors_are_not_remembered(opened: Opened, user: httpx.AsyncClient) -> None:
     """What was refused may be tried again under the same key."""
     key = {"Idempotency-Key": new_key()}
-    problem(await merge(user, "me", {"cart": {"n": 1}}, **key, **{"If-Match": '"7.00000000"'}), 412, "position_mismatch")
+    problem(
+        await merge(user, "me", {"cart": {"n": 1}}, **key, **{"If-Match": '"7.00000000"'}), 412, "position_mismatch"
+    )
     assert good(await merge(user, "me", {"cart": {"n": 1}}, **key))["changed"] is True
 
 

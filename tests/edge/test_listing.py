@@ -58,7 +58,17 @@ async def test_only_operators_and_may_list_see_lists(
 
 @pytest.mark.parametrize(
     "query",
-    ["limit=0", "limit=501", "limit=-1", "limit=ten", "limit=1e3", "limit=", "limit=٣", "cursor=nonsense", "cursor=-1-5"]
+    [
+        "limit=0",
+        "limit=501",
+        "limit=-1",
+        "limit=ten",
+        "limit=1e3",
+        "limit=",
+        "limit=٣",
+        "cursor=nonsense",
+        "cursor=-1-5",
+    ]
     + ["cursor=1", "cursor=0-99999999999", "user=ada&provider=unknown"],
 )
 async def test_bad_parameters_of_a_list_are_400(service: httpx.AsyncClient, query: str) -> None:
@@ -105,7 +115,9 @@ async def test_a_user_cannot_end_the_sessions_of_another(
         good(await client.get("/v1/sessions/me"))
 
 
-@pytest.mark.parametrize("name", ["auth0|ab/cd", "ümläut ✓", "a?b#c&d=e", "sessions", "a/sessions", ".", "%2F", "me too"])
+@pytest.mark.parametrize(
+    "name", ["auth0|ab/cd", "ümläut ✓", "a?b#c&d=e", "sessions", "a/sessions", ".", "%2F", "me too"]
+)
 async def test_any_subject_works_as_a_user(
     hub_cluster: Cluster, node: Node, service: httpx.AsyncClient, name: str
 ) -> None:

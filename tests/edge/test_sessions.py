@@ -62,14 +62,18 @@ async def test_a_token_of_the_provider_opens_one_session_only(hub_cluster: Clust
         {"sub": ""},
     ],
 )
-async def test_a_token_that_is_not_right_opens_nothing(hub_cluster: Cluster, node: Node, claims: dict[str, object]) -> None:
+async def test_a_token_that_is_not_right_opens_nothing(
+    hub_cluster: Cluster, node: Node, claims: dict[str, object]
+) -> None:
     """Too old, too new, for others, without a subject: 401 each time."""
     async with httpx.AsyncClient(base_url=node.url) as client:
         token = hub_cluster.provider.token(**{"user": "ada", **claims})  # type: ignore[arg-type]
         problem(await client.post("/v1/sessions", headers=bearer(token)), 401, "unauthenticated")
 
 
-@pytest.mark.parametrize("header", [None, "Basic YTpi", "Bearer", "Bearer a.b.c", "Bearer x", "bearer ünsinn", "Bearer a b"])
+@pytest.mark.parametrize(
+    "header", [None, "Basic YTpi", "Bearer", "Bearer a.b.c", "Bearer x", "bearer ünsinn", "Bearer a b"]
+)
 async def test_no_token_opens_nothing(node: Node, header: str | None) -> None:
     """No credential, another scheme, or no token at all: 401."""
     headers = {} if header is None else {"Authorization": header.encode()}

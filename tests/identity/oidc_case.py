@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 import sys
 from collections.abc import AsyncIterator, Mapping
@@ -81,18 +82,25 @@ class OidcCase:
         return [(name, value) for name, value in said.items() if value is not None]
 
 
+@functools.cache
+def signing_key() -> Any:
+    """One key for all cases: making one takes long."""
+    from idp.keys import SigningKey
+
+    return SigningKey()
+
+
 @asynccontextmanager
 async def oidc_case(secret: str | None = SECRET, backchannel_uri: str | None = None) -> AsyncIterator[OidcCase]:
     from idp.app import create_app
     from idp.clients import Client
-    from idp.keys import SigningKey
     from idp.provider import Provider as DemoProvider
 
     clock, once, cookies = Clock(), OnceInMemory(), Cookies.of_url(PUBLIC_URL)
     client = Client(
         "hub", SECRET, (f"{PUBLIC_URL}/auth/callback",), (f"{PUBLIC_URL}/auth/signed-out",), backchannel_uri
     )
-    demo = DemoProvider(issuer=ISSUER, client=client, key=SigningKey(), clock=clock)
+    demo = DemoProvider(issuer=ISSUER, client=client, key=signing_key(), clock=clock)
     async with httpx.AsyncClient(transport=httpx.ASGITransport(create_app(demo))) as http:
         provider = Provider(
             "main", ISSUER, "hub", secret, scopes=("openid", "profile", "email", "groups"), claims=CLAIMS

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any
@@ -68,11 +68,10 @@ async def merge(client: httpx.AsyncClient, sid: str, patch: Any, **headers: str)
 class Tab:
     """A live connection with a copy of the document, kept as the protocol says."""
 
-    def __init__(self, socket: ClientConnection) -> None:
+    def __init__(self, socket: ClientConnection, document: Any = None, position: str = "") -> None:
         self.socket = socket
         self.frames: list[Message] = []
-        self.document: Any = None
-        self.position = ""
+        self.document, self.position = document, position
         self.view = ""
         self.code: int | None = None
         self.reason = ""
@@ -82,7 +81,9 @@ class Tab:
     async def __aenter__(self) -> Tab:
         return self
 
-    async def __aexit__(self, _: type[BaseException] | None, __: BaseException | None, ___: TracebackType | None) -> None:
+    async def __aexit__(
+        self, _: type[BaseException] | None, __: BaseException | None, ___: TracebackType | None
+    ) -> None:
         await self.socket.close()
         await self._reading
 
@@ -150,13 +151,32 @@ class Tab:
 
 async def open_tab(node: Node, token: str, sid: str = "me", query: str = "", **headers: str) -> Tab:
     """A tab of a caller with a bearer token."""
-    socket = await connect(
+    return await open_with(node, {**bearer(token), **headers}, sid, query)
+
+
+async def resume_tab(node: Node, token: str, copy: Tab) -> Tab:
+    """A tab that continues the copy another tab had."""
+    query = f"?position={copy.position}&view={copy.view}"
+    socket = await _connect(node, bearer(token), "me", query, ("hub.v1",))
+    return Tab(socket, copy.document, copy.position)
+
+
+async def open_with(
+    node: Node, headers: Mapping[str, str], sid: str = "me", query: str = "", subprotocols: Sequence[str] = ("hub.v1",)
+) -> Tab:
+    """A tab that shows just these headers and subprotocols. Raises ``InvalidStatus`` if it is refused before accepting."""
+    return Tab(await _connect(node, headers, sid, query, subprotocols))
+
+
+async def _connect(
+    node: Node, headers: Mapping[str, str], sid: str, query: str, subprotocols: Sequence[str]
+) -> ClientConnection:
+    return await connect(
         f"{node.ws_url}/v1/sessions/{sid}/live{query}",
-        subprotocols=[Subprotocol("hub.v1")],
-        additional_headers={**bearer(token), **headers},
+        subprotocols=[Subprotocol(name) for name in subprotocols],
+        additional_headers=headers,
         compression=None,
         max_size=2**22,
         ping_interval=None,
         proxy=None,
     )
-    return Tab(socket)

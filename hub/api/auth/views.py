@@ -22,7 +22,7 @@ _ENDINGS: Mapping[str, tuple[str, str, Mood]] = {
     "revoked": ("Your session was ended", "Somebody entitled to it ended this session, for every tab and app.", "warn"),
     "expired": (
         "Your session has run out",
-        "It lasted as long as a session may. Your work up to then is kept.",
+        "It lasted as long as a session may. Sign in to begin a new one.",
         "calm",
     ),
     "idle": ("You were away for a while", "Nobody used this session for some time, so it was closed for you.", "calm"),

@@ -1,0 +1,54 @@
+"""uvicorn's HTTP/1.1 parser, with the hub's own refusals: a problem where no request can be read, and an end to
+headers that do not end (what the application measures, it measures only once a whole header section has come)."""
+
+import secrets
+from http import HTTPStatus
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from hub.core.json import dumps
+from hub.core.limits import MAX_HEADER_BYTES
+from hub.errors import HeadersTooLarge, HubError, Malformed
+
+LONGEST_UNREAD_HEAD = 4 * MAX_HEADER_BYTES  # beyond it nobody waits for the end; before it the application answers
+
+
+class HttpProtocol(HttpToolsProtocol):
+    """One connection."""
+
+    _head_bytes = 0
+    _is_in_head = True
+
+    def on_message_begin(self) -> None:
+        self._head_bytes, self._is_in_head = 0, True
+        super().on_message_begin()
+
+    def on_headers_complete(self) -> None:
+        self._is_in_head = False
+        super().on_headers_complete()
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        if self._is_in_head and not self.transport.is_closing():
+            self._head_bytes += len(data)
+            if self._head_bytes > LONGEST_UNREAD_HEAD:
+                self._refuse(HeadersTooLarge(limit_bytes=MAX_HEADER_BYTES))
+
+    def send_400_response(self, msg: str) -> None:
+        self._refuse(Malformed("This is no HTTP/1.1 request"))
+
+    def _refuse(self, error: HubError) -> None:
+        """Answer with the problem and hang up: where the next request would begin is not known."""
+        request_id, status = secrets.token_hex(8), HTTPStatus(error.status)
+        body = dumps(error.to_problem() | {"request_id": request_id})
+        lines = [
+            f"HTTP/1.1 {status.value} {status.phrase}",
+            "content-type: application/problem+json",
+            "cache-control: no-store",
+            f"x-request-id: {request_id}",
+            "x-hub-response: 1",
+            f"content-length: {len(body)}",
+            "connection: close",
+        ]
+        self.transport.write("\r\n".join([*lines, "", ""]).encode("ascii") + body)
+        self.transport.close()
