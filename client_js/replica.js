@@ -33,7 +33,7 @@ export class Replica {
       case 'snapshot': return this.#onSnapshot(message)
       case 'change': return this.#onChange(message)
       case 'live': return this.#onLive(message)
-      case 'heartbeat': return this.position && message.position !== this.position ? this.reload() : 'stale'
+      case 'heartbeat': return this.#onHeartbeat(message)
       case 'ended':
         this.document = undefined
         this.position = undefined
@@ -70,6 +70,11 @@ export class Replica {
     }
     this.position = position
     return verdict
+  }
+
+  /** A hub that does not know where this copy stands (it is about to replace it) names no position. */
+  #onHeartbeat({ position }) {
+    return this.position && position && position !== this.position ? this.reload() : 'stale'
   }
 
   #onLive({ position, view }) {

@@ -20,11 +20,8 @@ export class Session {
     const live = new Live({ ...options, flush: () => this.#followed.flush(), emit: (type, fact) => this.#emit(type, fact) })
     this.#live = live
     Object.assign(this, this.#followed.readable(() => live.shown))
-    this.status = this.#followed.readable(() => live.status)
-    this.mode = this.#followed.readable(() => live.mode)
-    this.position = this.#followed.readable(() => live.position)
+    for (const name of ['status', 'mode', 'position', 'presence']) this[name] = this.#followed.readable(() => live[name])
     this.pending = this.#followed.readable(() => live.pending.length)
-    this.presence = this.#followed.readable(() => live.presence)
     options.attach(this, live)
     live.start()
   }

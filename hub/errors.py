@@ -63,7 +63,15 @@ class Unauthenticated(HubError):
         return {"WWW-Authenticate": 'Bearer realm="hub"'}
 
 
-class OwnSessionEnded(HubError):
+class _Over(HubError):
+    """A session is over. ``said`` is what whoever ended it said to its tabs; it is no member of the problem."""
+
+    def __init__(self, detail: str = "", *, said: str = "", **facts: Any) -> None:
+        super().__init__(detail, **facts)
+        self.said = said
+
+
+class OwnSessionEnded(_Over):
     """The caller's own session is over: facts ``reason`` and ``ended_at``."""
 
     code, status, title = "session_ended", HTTPStatus.UNAUTHORIZED, "Your session is over"
@@ -118,7 +126,7 @@ class Contention(HubError):
     retryable = True
 
 
-class SessionEnded(HubError):
+class SessionEnded(_Over):
     """The addressed session is over: facts ``reason`` and ``ended_at``."""
 
     code, status, title = "session_ended", HTTPStatus.GONE, "This session is over"

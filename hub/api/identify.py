@@ -61,11 +61,11 @@ class Identifier:
         session = await self._read(ticket.sid)
         if session is None:
             raise Unauthenticated("The session of this ticket is not known")
-        if session.ending is not None:
-            raise OwnSessionEnded(reason=session.ending.reason, ended_at=rfc3339(session.ending.at_ms))
+        if (ending := session.ending) is not None:
+            raise OwnSessionEnded(said=ending.detail, reason=ending.reason, ended_at=rfc3339(ending.at_ms))
         if ticket.as_app is not None:
             return self._authenticator.app_principal(ticket.as_app, ticket.sid)
-        return self._authenticator.user_principal(session)
+        return self._authenticator.user_principal(session, ticket.app)
 
     def operator_of(self, principal: Principal, scope: Scope) -> Principal | None:
         """The same person as an operator, on the console's own host only."""

@@ -57,6 +57,8 @@ async def _app(request: Request, apps: frozenset[str]) -> str | None:
     reading.media_type(request, [JSON])
     value = loads(raw)
     app = value.get("app") if isinstance(value, dict) else 0
-    if app is not None and app not in apps:
+    if app is None:
+        return None
+    if not isinstance(app, str) or app not in apps:
         raise Malformed("app is the name of a configured app")
-    return app if isinstance(app, str) else None
+    return app

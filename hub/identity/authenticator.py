@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
-from hub.core.access import IDENTITY, Grants, Right
+from hub.core.access import IDENTITY, Grants, Right, narrow
 from hub.core.principal import Principal
 from hub.core.session import Session
 from hub.core.times import rfc3339
@@ -101,9 +101,15 @@ class Authenticator:
         """The operator that this caller is, or ``None`` (see ``operators``)."""
         return self._operators.operator_of(principal)
 
-    def user_principal(self, session: Session) -> Principal:
-        """The user of a live session, proven by something else than a credential (a ticket)."""
-        return self._user(session, via_cookie=False)
+    def user_principal(self, session: Session, app: str | None = None) -> Principal:
+        """The user of a live session, proven by something else than a credential (a ticket); as a tab of ``app`` only.
+
+        Raises ``Unauthenticated`` if the app is not configured any more.
+        """
+        user = self._user(session, via_cookie=False)
+        if app is None:
+            return user
+        return replace(user, app=app, grants=narrow(user.grants, self.app_principal(app, session.sid).grants))
 
     def app_principal(self, app: str, sid: str) -> Principal:
         """An app as configured now, for one session. Raises ``Unauthenticated`` if it is not configured any more."""
@@ -132,7 +138,7 @@ class Authenticator:
         if session is None or not self._tokens.is_proof(token, session.verifier):
             raise Unauthenticated("This credential is not known here")
         if (ending := session.ending) is not None:
-            raise OwnSessionEnded(reason=ending.reason, ended_at=rfc3339(ending.at_ms))
+            raise OwnSessionEnded(said=ending.detail, reason=ending.reason, ended_at=rfc3339(ending.at_ms))
         return session
 
     def _user(self, session: Session, *, via_cookie: bool) -> Principal:

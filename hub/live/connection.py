@@ -14,12 +14,11 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from hub.core.access import View
-from hub.core.limits import MAX_CHANGES
 from hub.core.position import Position
 from hub.core.principal import Principal
 from hub.core.session import Session
 from hub.errors import HubError, Unavailable
-from hub.live.outbox import Outbox, Put
+from hub.live.outbox import MOST_FRAMES, Outbox, Put
 from hub.live.wires import Outgoing, Wire
 from hub.protocol import conversation as talk
 from hub.protocol.close_codes import CloseCode
@@ -28,6 +27,7 @@ from hub.protocol.messages import CommitRequest
 from hub.sessions.commit import Committed, Intent
 from hub.sessions.sessions import CatchUp
 
+MOST_MISSED = MOST_FRAMES - 16  # changes of one resume: with `live` and what comes meanwhile they fit the outbox
 CLOSE_GRACE_SECONDS = 0.5  # for the last frames of a tab that reads; one that does not is cut
 
 
@@ -96,6 +96,9 @@ class Connection:
             match action:
                 case talk.Push(change):
                     self.push(Outgoing(change))
+                case talk.Show(message):
+                    if not self._is_behind:
+                        self._put(self._wire.encode(message, self.conversation.view))
                 case talk.Send(message):
                     self._put(self._wire.encode(message, self.conversation.view))
                 case talk.Reply(message):
@@ -118,9 +121,15 @@ class Connection:
                 self.act([action])
 
     def push(self, outgoing: Outgoing) -> None:
-        """Put a change, as this connection may see it."""
+        """Put a change, as this connection may see it, unless one before it was dropped just now."""
+        if self._is_behind:
+            return
         is_own = outgoing.change.actor == self.principal.actor
         self._put(outgoing.frame(self._wire, self.conversation.view, is_own))
+
+    @property
+    def _is_behind(self) -> bool:
+        return self.conversation.phase is talk.Phase.BEHIND
 
     def _put(self, frame: bytes) -> None:
         if self._outbox.put(frame) is Put.OVERFLOW:
@@ -173,7 +182,7 @@ class Connection:
     async def _ask_until_answered(self, since: Position | None) -> CatchUp | None:
         while True:
             try:
-                return await self._sessions.catch_up(self.sid, since, MAX_CHANGES)
+                return await self._sessions.catch_up(self.sid, since, MOST_MISSED)
             except Unavailable:
                 await self._until_live()
 
@@ -232,8 +241,8 @@ class Connection:
             elif self.closing is not None:
                 return
             else:
+                self._wake.clear()  # first: draining may put something
                 self.act(self.conversation.on_drained())
-                self._wake.clear()
                 await self._wake.wait()
 
     def seconds_stuck(self, now: float) -> float:

@@ -98,11 +98,17 @@ class Live:
         if self._most_connections and self.fanout.registry.count >= self._most_connections:
             raise Overloaded("This node holds as many connections as it may")
 
-    def view_for(self, principal: Principal, wish: Wish) -> View:
+    def app_of(self, principal: Principal, wish: Wish) -> str | None:
+        """The app a connection belongs to: an app's own, what a ticket is bound to, else as wished."""
+        if principal.app is not None and wish.app not in (None, principal.app):
+            raise Forbidden("This credential is bound to another app")
+        return principal.app or wish.app
+
+    def view_for(self, principal: Principal, app: str | None) -> View:
         """What the connection may see: a tab of an app sees what both browser and app may."""
-        if wish.app is None or principal.kind != "user":
+        if app is None or principal.kind != "user":
             return principal.view
-        app_grants = self._app_grants.get(wish.app)
+        app_grants = self._app_grants.get(app)
         if app_grants is None:
             raise Forbidden("There is no such app")
         return View.of(narrow(principal.grants, app_grants))
@@ -111,11 +117,12 @@ class Live:
         self, principal: Principal, session: Session, wish: Wish, wire: Wire, transport: Transport
     ) -> Connection:
         """A connection, not yet followed."""
+        app = self.app_of(principal, wish)
         return Connection(
             principal=principal,
             session=session,
-            view=self.view_for(principal, wish),
-            app=wish.app or (principal.name if principal.kind == "app" else None),
+            view=self.view_for(principal, app),
+            app=app,
             wire=wire,
             transport=transport,
             sessions=self.sessions,

@@ -121,11 +121,12 @@ class _Socket:
         with contextlib.suppress(ConnectionError):
             if isinstance(error, OwnSessionEnded | SessionEnded):
                 facts = error.facts
-                message = {"type": "ended", "reason": facts["reason"], "detail": "", "ended_at": facts["ended_at"]}
+                message = {"type": "ended", "reason": facts["reason"], "detail": error.said, "ended_at": facts["ended_at"]}
                 await self.send(dumps(message))
                 await self.close(CloseCode.ENDED, facts["reason"])
                 return
-            code = _CODES.get(type(error), CloseCode.BAD_MESSAGE)
+            codes = (code for kind, code in _CODES.items() if isinstance(error, kind))
+            code = next(codes, CloseCode.BAD_MESSAGE)
             await self.close(code, error.detail)
 
     async def receive_frame(self) -> str | bytes | None:

@@ -9,6 +9,7 @@ otherwise asks for a read. After ``ended`` it says nothing more.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
@@ -18,6 +19,7 @@ from hub.core.access import View
 from hub.core.change import Change
 from hub.core.judge import Verdict, judge
 from hub.core.mode import Mode
+from hub.core.limits import MAX_CHANGES
 from hub.core.position import Position
 from hub.core.session import Ending, Session
 from hub.errors import HubError, Malformed
@@ -36,6 +38,13 @@ class Send:
 
 
 @dataclass(frozen=True, slots=True)
+class Show:
+    """Write this snapshot or ``live``. Like ``Push`` it continues the copy: to be left out once ``BEHIND``."""
+
+    message: Message
+
+
+@dataclass(frozen=True, slots=True)
 class Reply:
     """Write this answer; it is never dropped."""
 
@@ -44,7 +53,11 @@ class Reply:
 
 @dataclass(frozen=True, slots=True)
 class Push:
-    """Write this change as the connection's view may see it (encoded once for all of that view)."""
+    """Write this change as the connection's view may see it (encoded once for all of that view).
+
+    An overflow in the middle of a list of actions makes the rest of the copy's story useless: while the
+    conversation is ``BEHIND``, ``Push`` and ``Show`` are not to be written.
+    """
 
     change: Change
 
@@ -77,7 +90,7 @@ class Close:
     last: Message | None = None
 
 
-Action: TypeAlias = Send | Reply | Push | Read | Submit | Touch | Close
+Action: TypeAlias = Send | Show | Reply | Push | Read | Submit | Touch | Close
 
 
 class Phase(Enum):
@@ -92,14 +105,17 @@ class Phase(Enum):
 class Conversation:
     """One connection's side of the protocol. ``view`` decides what it may show."""
 
-    __slots__ = ("_held", "_reason", "phase", "position", "view")
+    __slots__ = ("_held", "_mode", "_presence", "_reason", "phase", "position", "view")
 
     def __init__(self, view: View) -> None:
         self.view = view
         self.phase = Phase.READING
-        self.position: Position | None = None
-        self._held: list[Change] = []
+        self.position: Position | None = None  # where the tab's copy stands, once it has all that was written
+        # More than these need a read of their own anyway; a missing one shows as a gap.
+        self._held: deque[Change] = deque(maxlen=MAX_CHANGES)
         self._reason: SnapshotReason = "new"
+        self._mode: list[Action] = []  # the last of each that was said, for a tab that may have missed it
+        self._presence: list[Action] = []
 
     # opening, and reading again
 
@@ -109,14 +125,13 @@ class Conversation:
             return self._read(None, "new")
         if view_name != self.view.name:
             return self._read(None, "view")
-        self.position = position
         return self._read(position, "new")
 
     def on_reload(self) -> list[Action]:
         """The feed was lost, or a position check failed: what the copy misses is not known."""
-        if self.phase is Phase.LIVE or self.phase is Phase.READING:
+        if self.phase is Phase.LIVE:
             return self._read(self.position, "reload")
-        return []
+        return self._read(self.position, self._reason) if self.phase is Phase.READING else []
 
     def on_view(self, view: View) -> list[Action]:
         """The connection's rights changed: a copy made under the old ones is replaced."""
@@ -137,25 +152,26 @@ class Conversation:
         if self.phase is not Phase.READING:
             return []
         self.position = session.position
-        return self._caught_up([Send(messages.snapshot(session, self.view, why or self._reason))])
+        return self._caught_up([Show(messages.snapshot(session, self.view, why or self._reason))])
 
     def _read(self, since: Position | None, reason: SnapshotReason) -> list[Action]:
         self.phase = Phase.READING
-        self._reason = reason
+        self.position, self._reason = since, reason
         self._held.clear()
         return [Read(since)]
 
     def _caught_up(self, actions: list[Action]) -> list[Action]:
         assert self.position is not None
         self.phase = Phase.LIVE
-        held, self._held = self._held, []
+        held = list(self._held)
+        self._held.clear()
         for change in held:
             if self.phase is Phase.LIVE:
                 actions += self.on_change(change)
             else:
                 self._held.append(change)  # one of them needed another read: they wait for that
         if self.phase is Phase.LIVE:
-            actions.append(Send(messages.live(self.position, self.view)))
+            actions.append(Show(messages.live(self.position, self.view)))
         return actions
 
     # the feed
@@ -184,14 +200,16 @@ class Conversation:
         return [Close(CloseCode.ENDED, ending.reason, last=messages.ended(ending))]
 
     def on_overflow(self) -> list[Action]:
-        """The outbox dropped changes: the copy is behind, and one snapshot will mend it."""
-        if self.phase is Phase.LIVE:
-            self.phase = Phase.BEHIND
+        """The outbox dropped changes: where the copy stands is not known, and one snapshot will mend it."""
+        if self.phase is not Phase.OVER:
+            self.phase, self.position = Phase.BEHIND, None
         return []
 
     def on_drained(self) -> list[Action]:
-        """The outbox is empty again."""
-        return self._read(None, "reload") if self.phase is Phase.BEHIND else []
+        """The outbox is empty again. What was dropped beside the changes is said again."""
+        if self.phase is not Phase.BEHIND:
+            return []
+        return [*self._read(None, "reload"), *self._mode, *self._presence]
 
     # the tab
 
@@ -233,11 +251,15 @@ class Conversation:
         """What the hub can do changed."""
         if self.phase is Phase.OVER:
             return []
-        return [Send(messages.mode(mode, RETRY_AFTER_SECONDS))]
+        self._mode = [Send(messages.mode(mode, RETRY_AFTER_SECONDS))]
+        return list(self._mode)
 
     def on_presence(self, connections: Sequence[Message]) -> list[Action]:
         """Who is connected changed."""
-        return [] if self.phase is Phase.OVER else [Send(messages.presence(connections))]
+        if self.phase is Phase.OVER:
+            return []
+        self._presence = [Send(messages.presence(connections))]
+        return list(self._presence)
 
     def on_heartbeat(self) -> list[Action]:
         """It is time for a sign of life."""

@@ -130,14 +130,19 @@ async def _run(connection: ClientConnection, receive: Receive, send: Send, watch
         if over.done() and not up.done() and not down.done():
             up.cancel()
             down.cancel()
-            with contextlib.suppress(OSError):  # TimeoutError: it does not read, so it is only cut
-                async with asyncio.timeout(CLOSE_SECONDS):
-                    await send({"type": "websocket.close", "code": over.result(), "reason": ""})
-            await connection.close(GOING_AWAY)
+            await _cut(connection, send, over.result())
     finally:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _cut(connection: ClientConnection, send: Send, code: int) -> None:
+    """Tell both sides at once; whoever does not read in time is not waited for."""
+    telling = send({"type": "websocket.close", "code": code, "reason": ""})
+    with contextlib.suppress(OSError):  # TimeoutError is one
+        async with asyncio.timeout(CLOSE_SECONDS):
+            await asyncio.gather(telling, connection.close(GOING_AWAY))
 
 
 async def _up(connection: ClientConnection, receive: Receive) -> None:

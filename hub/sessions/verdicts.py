@@ -14,6 +14,7 @@ def over(principal: Principal, session: Session) -> HubError:
     kind = OwnSessionEnded if principal.owns_its_session else SessionEnded
     return kind(
         f"It ended: {session.ending.reason}",
+        said=session.ending.detail,
         reason=session.ending.reason,
         ended_at=rfc3339(session.ending.at_ms),
     )

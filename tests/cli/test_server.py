@@ -11,7 +11,7 @@ import trustme
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
-from hub.cli import CommandError
+from hub.cli import CommandError, server
 from hub.cli.listen import bound_to, free_port, is_free, listen, url_of
 from hub.cli.server import make_config
 from hub.errors import ConfigurationError
@@ -53,6 +53,16 @@ def test_a_draining_node_accepts_nothing_new() -> None:
             node.send_signal(signal.SIGINT)
             with pytest.raises(ConnectionClosed):
                 tab.recv(timeout=10)
+        assert end_of(node)[0] == 0
+
+
+def test_a_tab_that_does_not_go_holds_a_node_up_for_half_a_minute_at_most() -> None:
+    """What the application did not close in time is closed for it; the exit code stays 0."""
+    assert server.DRAIN_SECONDS + server.CLOSE_SECONDS + server.LIFESPAN_SECONDS < 30
+    with running(NODE, {"TINY": "hurry"}) as node, connect(line_of(node).replace("http", "ws", 1)) as tab:
+        node.terminate()
+        with pytest.raises(ConnectionClosed):
+            tab.recv(timeout=10)
         assert end_of(node)[0] == 0
 
 

@@ -2,7 +2,7 @@
 
 ``python -m tests.cli.tiny_node MODE`` where MODE is ``serve`` (one node), ``parent`` (two workers) or ``worker`` (one
 of them). ``TINY`` in the environment makes the application misbehave: ``refuse`` (wrong configuration), ``break``
-(cannot start), ``stubborn`` (never drains), ``crash`` (the process dies at once).
+(cannot start), ``stubborn`` (never drains), ``hurry`` (the same, with little patience), ``crash`` (dies at once).
 """
 
 import asyncio
@@ -12,7 +12,7 @@ from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
-from hub.cli import CommandError
+from hub.cli import CommandError, server
 from hub.cli.listen import listen, url_of
 from hub.cli.serve import parent_link
 from hub.cli.server import Server, make_config
@@ -58,7 +58,7 @@ class Tiny:
     async def _websocket(self, scope: Any, receive: Any, send: Any) -> None:
         await receive()
         await send({"type": "websocket.accept"})
-        await (asyncio.Event() if WORD == "stubborn" else self.draining).wait()
+        await (asyncio.Event() if WORD in ("stubborn", "hurry") else self.draining).wait()
         await send({"type": "websocket.close", "code": 4001, "reason": "250"})
 
 
@@ -74,6 +74,9 @@ def main(mode: str, arguments: list[str]) -> None:
             os._exit(7)
         _node(*parent_link(int(arguments[1]), int(arguments[3])))
         return
+    if WORD == "hurry":
+        server.DRAIN_SECONDS = 0.2
+        server.CLOSE_SECONDS = 1
     listener = listen("127.0.0.1:0")
 
     def ready() -> None:

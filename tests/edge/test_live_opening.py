@@ -83,7 +83,7 @@ async def test_a_copy_made_under_another_view_is_replaced(node: Node, opened: Op
 
 
 async def test_too_many_missed_changes_are_a_snapshot(node: Node, opened: Opened) -> None:
-    """257 changes are more than a resume carries; 256 are not."""
+    """257 changes are more than a resume carries; 240 are not."""
     view = await view_of(node, opened)
     async with as_service(node) as client:
         done = [good(await merge(client, opened.sid, {"profile": {"n": n}})) for n in range(257)]
@@ -91,10 +91,10 @@ async def test_too_many_missed_changes_are_a_snapshot(node: Node, opened: Opened
         assert (tab.types, tab.frames[0]["reason"]) == (["snapshot", "live"], "compacted")
         copy = tab
     async with as_service(node) as client:
-        for n in range(256):
+        for n in range(240):
             good(await merge(client, opened.sid, {"profile": {"m": n}}))
     async with await (await resume_tab(node, opened.token, copy)).until_live() as tab:
-        assert tab.types == ["change"] * 256 + ["live"]
+        assert tab.types == ["change"] * 240 + ["live"]
 
 
 async def test_missed_changes_that_weigh_too_much_are_a_snapshot(node: Node, opened: Opened) -> None:

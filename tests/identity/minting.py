@@ -48,9 +48,11 @@ class Key:
     def pem(self, encoding: Encoding = Encoding.PEM) -> bytes:
         return self.private.public_key().public_bytes(encoding, PublicFormat.SubjectPublicKeyInfo)
 
-    def sign(self, data: bytes) -> bytes:
+    def sign(self, data: bytes, algorithm: str = "") -> bytes:
+        """A signature; for RSA with the hash that ``algorithm`` names."""
         if isinstance(self.private, rsa.RSAPrivateKey):
-            return self.private.sign(data, padding.PKCS1v15(), hashes.SHA256())
+            digest = {"RS384": hashes.SHA384(), "RS512": hashes.SHA512()}.get(algorithm, hashes.SHA256())
+            return self.private.sign(data, padding.PKCS1v15(), digest)
         r, s = decode_dss_signature(self.private.sign(data, ec.ECDSA(hashes.SHA256())))
         return r.to_bytes(32, "big") + s.to_bytes(32, "big")
 
@@ -82,7 +84,7 @@ def mint(claims: Json, key: Key | None = None, **header: Json) -> str:
     said = {"alg": key.algorithm, "kid": key.jwk["kid"], "typ": "JWT", **header}
     said = {name: value for name, value in said.items() if value is not None}
     unsigned = compact(said, claims, b"x").rpartition(".")[0]
-    return f"{unsigned}.{base64url(key.sign(unsigned.encode()))}"
+    return f"{unsigned}.{base64url(key.sign(unsigned.encode(), str(said.get('alg'))))}"
 
 
 def mint_hs256(claims: Json, secret: bytes, **header: Json) -> str:

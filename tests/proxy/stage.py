@@ -115,7 +115,7 @@ async def served(application: ASGIApp) -> AsyncIterator[int]:
     """An ASGI application on a port of 127.0.0.1."""
     listening = socket.create_server(("127.0.0.1", 0))
     config = uvicorn.Config(
-        application, http="httptools", ws="websockets-sansio", lifespan="off", log_config=None, access_log=False,
+        application, http="httptools", ws="websockets-sansio", lifespan="off", ws_per_message_deflate=False, log_config=None, access_log=False,
         proxy_headers=False, server_header=False, timeout_graceful_shutdown=1,
     )  # fmt: skip
     server = uvicorn.Server(config)

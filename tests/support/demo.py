@@ -37,10 +37,11 @@ class Demo:
 
 
 @contextmanager
-def demo() -> Iterator[Demo]:
+def demo(port: int = 0, **environment: str) -> Iterator[Demo]:
     """Start it, wait until it says where it is, and end it as Ctrl-C does."""
-    command = [sys.executable, "-m", "hub", "demo", "--port", "0", "--json"]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=clean_environment(), cwd=ROOT)
+    command = [sys.executable, "-m", "hub", "demo", "--port", str(port), "--json"]
+    settings = clean_environment() | environment
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=settings, cwd=ROOT)
     assert process.stdout is not None
     try:
         ready, _, _ = select.select([process.stdout], [], [], START_SECONDS)
