@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
 
 import pytest
 
@@ -14,9 +13,9 @@ pytestmark = pytest.mark.e2e
 
 
 @pytest.fixture(scope="module")
-def nodes(hub_cluster: Cluster, node: Node) -> Iterator[tuple[Node, Node]]:
+def nodes(hub_cluster: Cluster, node: Node) -> tuple[Node, Node]:
     """Two nodes on one store."""
-    yield node, hub_cluster.node()
+    return node, hub_cluster.node()
 
 
 async def test_a_commit_through_either_node_reaches_every_tab(hub_cluster: Cluster, nodes: tuple[Node, Node]) -> None:
@@ -79,8 +78,8 @@ async def test_a_universal_log_out_ends_all_sessions_of_a_user_only(
 ) -> None:
     """Both of Grace's sessions end, Linus stays."""
     one, two = nodes
-    hers: list[Opened] = [await log_in(hub_cluster, node, "grace") for node in nodes]
-    his = await log_in(hub_cluster, one, "linus")
+    hers: list[Opened] = [await log_in(hub_cluster, node, "grace-of-the-spine") for node in nodes]
+    his = await log_in(hub_cluster, one, "linus-of-the-spine")
     async with await open_tab(two, hers[1].token) as tab, await open_tab(one, his.token) as other:
         await tab.until_live()
         await other.until_live()

@@ -74,6 +74,13 @@ async def test_authorization_hides_the_cookie() -> None:
         await world.authenticator.authenticate(cookie(world.token, authorization="Bearer hub_sk_billing_wrong"))
 
 
+async def test_with_authorization_the_cookies_are_not_even_read() -> None:
+    """What would be refused by itself does not disturb a good bearer."""
+    world = World()
+    planted = request(authorization=f"Bearer {world.token}", cookie="__Host-hub=a; __Host-hub=b")
+    assert (await world.authenticator.authenticate(planted)).sid == SID
+
+
 @pytest.mark.parametrize("value", ["Basic YTpi", "Bearer", "Bearer a b", "", "Bearer \x7f"])
 async def test_another_scheme_is_refused(value: str) -> None:
     world = World()

@@ -168,8 +168,8 @@ USELESS = {
     "512-bit RSA": Answer({"keys": [{**rsa_key().jwk, "n": integer(2**511 + 1)}]}),
     "HTML": Answer(b"<html>", headers={"Content-Type": "text/html"}),
     "redirect": Answer(b"", 302, {"Location": "/elsewhere"}),
-    "too large": Answer(b'{"keys":[], "x":"' + b" " * (1024 * 1024) + b'"}'),
-    "compressed": Answer(b"\x1f\x8b", headers={"Content-Encoding": "gzip"}),
+    "too large": Answer({"keys": [ec_key("evil").jwk], "x": " " * 1024 * 1024}),
+    "compressed": Answer({"keys": [ec_key("evil").jwk]}, headers={"Content-Encoding": "gzip"}),
     "deep": Answer(b"[" * 100_000),
     "no set": Answer([1]),
 }

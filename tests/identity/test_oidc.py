@@ -101,8 +101,10 @@ async def test_a_wrong_callback_is_refused(case: OidcCase, changes: dict[str, An
 
 async def test_repeated_parameters_are_refused(case: OidcCase) -> None:
     answer = await case.answer()
-    with pytest.raises(LogInFailed):
-        await case.oidc.finish([*answer, ("code", "other")], case.cookie)
+    for repeated in answer:
+        with pytest.raises(LogInFailed):
+            await case.oidc.finish([*answer, repeated], case.cookie)
+    await case.oidc.finish(answer, case.cookie)
 
 
 async def test_a_callback_without_its_cookie_is_refused(case: OidcCase) -> None:

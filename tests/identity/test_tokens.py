@@ -254,6 +254,18 @@ def test_odd_times_are_a_401(name: str, value: str) -> None:
         check(mint(raw))
 
 
+@pytest.mark.parametrize("error", [TypeError, OverflowError, RecursionError, KeyError, ValueError, AttributeError])
+def test_whatever_the_library_raises_is_a_401(error: type[Exception], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Threats 18, 19: python-jose lets more escape than its own errors."""
+
+    def raises(*_: Any, **__: Any) -> Any:
+        raise error("from inside")
+
+    monkeypatch.setattr("hub.identity.tokens.jwt.decode", raises)
+    with pytest.raises(Unauthenticated):
+        check(mint(claims()))
+
+
 def test_a_changed_byte_is_refused() -> None:
     """Threat 20: no token has a twin that verifies too."""
     token = mint(claims())

@@ -115,9 +115,17 @@ async def served(application: ASGIApp) -> AsyncIterator[int]:
     """An ASGI application on a port of 127.0.0.1."""
     listening = socket.create_server(("127.0.0.1", 0))
     config = uvicorn.Config(
-        application, http="httptools", ws="websockets-sansio", lifespan="off", ws_per_message_deflate=False, log_config=None, access_log=False,
-        proxy_headers=False, server_header=False, timeout_graceful_shutdown=1,
-    )  # fmt: skip
+        application,
+        http="httptools",
+        ws="websockets-sansio",
+        ws_per_message_deflate=False,
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        proxy_headers=False,
+        server_header=False,
+        timeout_graceful_shutdown=1,
+    )
     server = uvicorn.Server(config)
     running = asyncio.create_task(server.serve(sockets=[listening]))
     try:

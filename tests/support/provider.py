@@ -71,7 +71,7 @@ class Provider:
                 self.end_headers()
                 self.wfile.write(body)
 
-            def log_message(self, format: str, *args: Any) -> None:
+            def log_message(self, *_: Any) -> None:
                 """Say nothing."""
 
         return Handler

@@ -35,7 +35,8 @@ async def send(node: Node, request: bytes) -> Raw:
             head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
             first, *lines = head.strip().split("\r\n")
             headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
-            body = await reader.readexactly(int(headers.get("content-length", "0")))
+            length = 0 if request.startswith(b"HEAD") else int(headers.get("content-length", "0"))
+            body = await reader.readexactly(length)
             return Raw(int(first.split(" ")[1]), headers, body)
         finally:
             writer.close()

@@ -1,0 +1,1 @@
+"""What the hub costs, measured on a running node: ``make bench``."""
