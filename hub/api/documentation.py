@@ -59,7 +59,7 @@ def _public(path: str, says: str, answer: Answer, handler: Handler, tag: str) ->
 
 
 def _rendered(described: dict[str, Any]) -> Html:
-    groups: dict[str, list[str]] = {}
+    groups: dict[str, list[str]] = {tag["name"]: [] for tag in described["tags"]}
     for path, methods in described["paths"].items():
         for method, operation in methods.items():
             groups.setdefault(operation["tags"][0], []).append(_operation(path, method, operation))

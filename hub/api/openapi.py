@@ -29,7 +29,7 @@ def describe(routes: Iterable[Route], version: str, server: str) -> dict[str, An
             "license": {"name": "MIT", "identifier": "MIT"},
         },
         "servers": [{"url": server}],
-        "tags": [{"name": name} for name in ("sessions", "documents", "live", "log-in", "operation")],
+        "tags": [{"name": name} for name in ("sessions", "documents", "live", "log-in", "operation", "pages")],
         "paths": paths,
         "components": {"schemas": COMPONENTS, "securitySchemes": _schemes()},
         "security": [{"bearer": []}, {"cookie": []}],

@@ -24,13 +24,12 @@ def show(url: str, billing_key: str, as_json: bool) -> None:
     """Print where to go and what to try; as JSON for programs."""
     lines = curl_lines(url, billing_key)
     if as_json:
-        about = {"url": url, "console": f"{url}/console", "billing_key": billing_key, "curl": "; ".join(lines)}
+        about = {"url": url, "billing_key": billing_key, "curl": "; ".join(lines)}
         print_json(about, lines=True)
         return
     out = console()
     text = (
-        f"[bold]Open[/]      [link={url}]{escape(url)}[/link]\n"
-        f"[bold]Console[/]   [link={url}/console]{escape(url)}/console[/link]\n\n"
+        f"[bold]Open[/]   [link={url}]{escape(url)}[/link]\n\n"
         f"[dim]Sign in as {PEOPLE}; no password is asked.\nCtrl-C stops everything; nothing is kept.[/]"
     )
     out.print(Panel(text, title="The hub is running", title_align="left", expand=False, padding=(1, 3)))

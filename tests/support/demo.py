@@ -58,7 +58,8 @@ def demo(port: int = 0, **environment: str) -> Iterator[Demo]:
 async def chromium() -> AsyncIterator[Browser]:
     """A real, headless Chromium."""
     async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=await asyncio.to_thread(binaries.browser), args=list(QUIET))
+        path = await asyncio.to_thread(binaries.browser)
+        browser = await playwright.chromium.launch(executable_path=path, args=list(QUIET))
         try:
             yield browser
         finally:
@@ -71,5 +72,5 @@ async def sign_in(context: BrowserContext, url: str, person: str = "ada") -> Pag
     await page.goto(url)
     await page.locator(f"button[value={person}]").click()
     await page.wait_for_url(f"{url}/apps/desk/")
-    await page.locator("[data-document] >> text=identity").wait_for()
+    await page.locator("[data-document] >> text=identity").wait_for(state="attached")
     return page
