@@ -34,6 +34,7 @@ log_level = "warning"
 allowed_origins = ["http://page.test"]
 [session]
 connections = 8
+per_user = 100000
 [limits]
 failures_per_minute = 0
 commits_per_second = 0
