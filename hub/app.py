@@ -86,6 +86,7 @@ class Node:
     """The parts of one node, in the order in which they need each other."""
 
     def __init__(self, settings: Settings) -> None:
+        assembly.check_built(settings)
         self._settings = settings
         self.name = secrets.token_hex(6)
         self._embedded: EmbeddedStore | None = None

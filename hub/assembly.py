@@ -41,6 +41,19 @@ from hub.store.keyring import KeyRing, Keys
 from hub.store.store import Store
 
 
+def check_built(settings: Settings) -> None:
+    """Refuse what the configuration can say and this version does not do yet, rather than ignore it."""
+    if settings.durability != "local":
+        raise ConfigurationError(f'durability = "{settings.durability}" is not built yet; this version has "local"')
+    if urlsplit(settings.store_url).scheme.startswith(("redis+", "rediss+")):
+        raise ConfigurationError("store_url: Sentinel and Cluster are not built yet; name one server")
+    for name, app in settings.apps.items():
+        if app.host is not None and not app.anonymous:
+            raise ConfigurationError(f"apps.{name}.host: log-in on a host of its own is not built yet; use a prefix")
+        if app.verify_key_sha256:
+            raise ConfigurationError(f"apps.{name}.verify_key_sha256: /auth/verify is not built yet")
+
+
 def sections_of(settings: Settings) -> Sections:
     """The sections, with their schemas compiled."""
     return Sections(

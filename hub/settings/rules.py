@@ -15,6 +15,7 @@ from hub.settings.values import is_loopback, split_bind
 IDENTITY = "identity"
 RESERVED_PATHS = (
     "/v1",
+    "/assets",
     "/auth",
     "/console",
     "/client",

@@ -99,6 +99,7 @@ test('online, a visible page and pageshow try at once, and ask a live connection
 test('a live connection that gives no sign within 10 s is dropped, one that does is trusted again', async () => {
   const { session, clock, last } = await openTab()
   happen('online')
+  assert.equal(clock.timers.size, 1, 'one watch, not two')
   clock.advance(5000)
   last().say({ type: 'heartbeat', position: P[1] })
   clock.advance(59_999)
@@ -142,6 +143,9 @@ test('input is told at most once in 20 s, and only while live', async () => {
   await settled()
   happen('keydown')
   assert.equal(last().sent.length, 0)
+  last().say(live(P[1]))
+  happen('keydown')
+  assert.equal(last().sent.length, 1, 'what could not be told did not count')
 })
 
 test('an end reaches the sleeping tabs of the same session, and only those', async () => {

@@ -24,7 +24,7 @@ from hub.protocol.conversation import Action, Close, Conversation, Phase, Push, 
 from tests.core.strategies import comparable
 from tests.protocol.facts import ENDING, FIRST, after, change, position, session
 
-MOST_WAITING = 3
+MOST_WAITING = 4  # mode, presence, snapshot and live: what one draining may put
 VIEWS = [View("aaaaaaaa", frozenset({"a"})), View("bbbbbbbb", frozenset({"a", "hidden"}))]
 Message = messages.Message
 

@@ -1,0 +1,45 @@
+"""What the configuration can say and the hub does not do yet is refused with a clear line, never ignored."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from hub import assembly
+from hub.errors import ConfigurationError
+from hub.settings import load_settings
+
+APP = {"upstream": "http://127.0.0.1:9001"}
+
+
+@pytest.mark.parametrize(
+    ("settings", "named"),
+    [
+        ({"durability": "fsynced"}, "durability"),
+        ({"durability": "replicated:1"}, "durability"),
+        ({"store_url": "redis+sentinel://127.0.0.1/main", "keys": {"file": "k"}}, "Sentinel"),
+        ({"store_url": "redis+cluster://127.0.0.1", "keys": {"file": "k"}}, "Cluster"),
+        ({"apps": {"a": APP | {"host": "a.example.com"}}}, "apps.a.host"),
+        ({"apps": {"a": APP | {"prefix": "/a", "verify_key_sha256": ["0" * 64]}}}, "verify"),
+    ],
+)
+def test_what_is_not_built_is_refused_by_name(settings: dict[str, object], named: str) -> None:
+    """The line names the key."""
+    with pytest.raises(ConfigurationError, match=named):
+        assembly.check_built(load_settings(None, {}, settings))
+
+
+def test_a_schema_that_is_none_is_refused_by_name(tmp_path: Path) -> None:
+    """A section's schema is compiled at start, not at the first commit."""
+    schema = tmp_path / "schema.json"
+    schema.write_text('{"type": "object"}')
+    settings = load_settings(None, {}, {"sections": {"profile": {"schema": str(schema)}}})
+    schema.write_text('{"type": 5}')
+    with pytest.raises(ConfigurationError, match="sections.profile.schema"):
+        assembly.sections_of(settings)
+
+
+def test_an_ordinary_configuration_is_built() -> None:
+    """The negative control of the above."""
+    assembly.check_built(load_settings(None, {}, {"apps": {"a": APP | {"prefix": "/apps/a"}}}))
