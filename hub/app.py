@@ -11,8 +11,9 @@ from starlette.routing import Router
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from hub import __version__, assembly, resources
+from hub.api.auth.backchannel import Backchannel
 from hub.api.auth.deps import AuthDeps
-from hub.api.auth.routes import auth_routes
+from hub.api.auth.routes import auth_routes, backchannel_route
 from hub.api.client_files import ClientFiles, client_routes
 from hub.api.documentation import About, documentation_routes
 from hub.api.documents import Documents
@@ -190,6 +191,9 @@ class Node:
             *documentation_routes(about),
             *health_routes(self, identity.contexts.jwks),
             *auth_routes(self._auth()),
+            backchannel_route(
+                Backchannel(identity.logout_tokens, self.sessions.end_at_provider, identity.failures, callers.address)
+            ),
             *ticket_routes(identity.tickets, callers, frozenset(settings.apps)),
             *session_routes(SessionHandlers(self.sessions, callers, bearer, identity.issuers)),
             *document_routes(Documents(self.sessions, callers)),

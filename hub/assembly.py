@@ -24,6 +24,7 @@ from hub.identity.cookies import Cookies
 from hub.identity.csrf import FormProofs
 from hub.identity.fetching import new_client
 from hub.identity.jwks import ProviderDirectory
+from hub.identity.logout_tokens import LogoutTokens
 from hub.identity.oidc import Oidc
 from hub.identity.operators import OperatorRule, Operators
 from hub.identity.origins import Origins
@@ -192,6 +193,7 @@ class Identity:
         self.directories = [(provider, ProviderDirectory(provider, self.http)) for provider in _providers(settings)]
         transactions = Transactions(_secrets(ring.cookie), ring.cookie.active.kid, self.cookies, store.once, clock)
         self.oidc = Oidc(self.directories, transactions, self.http, clock, settings.public_url)
+        self.logout_tokens = LogoutTokens(self.directories, store.once, clock)
         self.bearer = BearerLogIn(self.directories, store.once, clock, self.failures)
         self.authenticator = Authenticator(
             read=store.read,

@@ -96,7 +96,7 @@ def commands(plan: Plan, apps: Path) -> dict[str, list[str]]:
     of = {name: [python, str(apps / FOLDERS[name] / "server.py"), "--port", str(plan.ports[name])] for name in FOLDERS}
     of["idp"] += ["--issuer", plan.issuer, "--client-id", "hub", "--client-secret-env", "DEMO_IDP_SECRET"]
     of["idp"] += ["--redirect-uri", f"{plan.url}/auth/callback", "--post-logout-uri", f"{plan.url}/auth/signed-out"]
-    of["idp"] += ["--backchannel-uri", f"http://127.0.0.1:{plan.port}/auth/backchannel"]
+    of["idp"] += ["--backchannel-uri", f"{plan.url}/auth/backchannel"]
     for name in ("a", "b", "desk"):
         of[name] += ["--public-url", plan.url, "--hub-url", plan.url]
     return {**of, "hub": [python, "-m", "hub", "serve", "--config", str(apps / "hub.toml")]}

@@ -168,6 +168,12 @@ class SessionStore(Protocol):
     def tag_of(self, issuer: str, user: str) -> str:
         """The part that all sids of a user share."""
 
+    async def note_provider(self, session: Session) -> bool:
+        """Write down which session at the provider opened this one; ``False`` if that has ended by now."""
+
+    async def end_at_provider(self, issuer: str, idp_sid: str) -> list[str]:
+        """A session at a provider has ended: mark it, and say which sids it opened."""
+
     async def sids_of(self, tag: str) -> list[str]:
         """The user's live sids, oldest first."""
 

@@ -94,6 +94,8 @@ class Oidc:
         """Begin a log-in. ``return_to`` is safe already. Raises ``LogInFailed`` for an unknown provider."""
         configured, directory = self._of(provider)
         metadata = await directory.metadata()
+        if metadata.authorization_endpoint is None or metadata.token_endpoint is None:
+            raise LogInFailed("This identity provider offers no log-in in a browser.")
         transaction, set_cookies = self._transactions.begin(provider, return_to, cookies)
         asked = {
             "response_type": "code",
@@ -177,7 +179,8 @@ class Oidc:
         else:  # RFC 6749 §2.3.1: form-encoded before they become Basic
             auth = (quote_plus(provider.client_id), quote_plus(provider.client_secret))
         try:
-            said = await fetch_json(self._http, (await directory.metadata()).token_endpoint, form=form, auth=auth)
+            endpoint = (await directory.metadata()).token_endpoint or ""
+            said = await fetch_json(self._http, endpoint, form=form, auth=auth)
         except FetchFailed as failure:
             log.warning("code_not_redeemed", extra={"provider": provider.name, "why": str(failure)})
             if failure.status == httpx.codes.BAD_REQUEST:

@@ -13,5 +13,8 @@ class Once(Protocol):
     async def claim(self, purpose: Purpose, value: str, seconds: int) -> bool:
         """Whether this is the first claim of ``value``; remembered for ``seconds``."""
 
+    async def is_claimed(self, purpose: Purpose, value: str) -> bool:
+        """Whether ``value`` was claimed before."""
+
     async def release(self, purpose: Purpose, value: str) -> None:
         """Let ``value`` be claimed again: what it was for did not happen."""

@@ -46,9 +46,9 @@ def _as_kept(value: Json) -> Object:
 class Metadata:
     """Its endpoints, all of them https (or on this machine). ``says_iss``: its callbacks carry ``iss`` (RFC 9207)."""
 
-    authorization_endpoint: str
-    token_endpoint: str
     jwks_uri: str
+    authorization_endpoint: str | None
+    token_endpoint: str | None
     end_session_endpoint: str | None
     says_iss: bool
 
@@ -57,14 +57,15 @@ class Metadata:
         """Check a discovery document; §4.3: its issuer is the configured one, to the letter. Raises ``FetchFailed``."""
         if not isinstance(said, dict) or said.get("issuer") != issuer:
             raise FetchFailed("its issuer is not the configured one")
-        for name in ("authorization_endpoint", "token_endpoint", "jwks_uri"):
-            if not is_safe_url(said.get(name)):
+        for name in ("jwks_uri", "authorization_endpoint", "token_endpoint"):
+            # A provider of tokens only (for bearer log-ins) has keys, and nowhere to send a browser to.
+            if (name in said or name == "jwks_uri") and not is_safe_url(said.get(name)):
                 raise FetchFailed(f"its {name} is missing or not https")
         end = said.get("end_session_endpoint")
         return cls(
-            said["authorization_endpoint"],
-            said["token_endpoint"],
             said["jwks_uri"],
+            said.get("authorization_endpoint"),
+            said.get("token_endpoint"),
             end if is_safe_url(end) else None,
             said.get("authorization_response_iss_parameter_supported") is True,
         )

@@ -121,8 +121,8 @@ class _Socket:
         with contextlib.suppress(ConnectionError):
             if isinstance(error, OwnSessionEnded | SessionEnded):
                 facts = error.facts
-                message = {"type": "ended", "reason": facts["reason"], "detail": error.said, "ended_at": facts["ended_at"]}
-                await self.send(dumps(message))
+                said = {"reason": facts["reason"], "detail": error.said, "ended_at": facts["ended_at"]}
+                await self.send(dumps({"type": "ended", **said}))
                 await self.close(CloseCode.ENDED, facts["reason"])
                 return
             codes = (code for kind, code in _CODES.items() if isinstance(error, kind))

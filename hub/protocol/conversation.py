@@ -18,8 +18,8 @@ from typing import TypeAlias
 from hub.core.access import View
 from hub.core.change import Change
 from hub.core.judge import Verdict, judge
-from hub.core.mode import Mode
 from hub.core.limits import MAX_CHANGES
+from hub.core.mode import Mode
 from hub.core.position import Position
 from hub.core.session import Ending, Session
 from hub.errors import HubError, Malformed

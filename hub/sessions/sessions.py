@@ -21,6 +21,7 @@ from hub.sessions import verdicts
 from hub.sessions.commit import Commits, Committed, Intent
 from hub.sessions.sections import Sections
 
+AT_PROVIDER = "at the identity provider"
 TOUCH_FRACTION = 10  # the idle deadline is slid at most every tenth of its length
 TOUCH_LATEST_MS = 30_000
 
@@ -79,6 +80,9 @@ class Sessions:
         )
         if opened is None:
             raise Unauthenticated("This log-in began before the user was logged out everywhere")
+        if not await self._store.note_provider(opened.session):
+            await self._store.end([sid], "logged_out", detail=AT_PROVIDER, actor="hub", request_id=request_id)
+            raise Unauthenticated("The session at the identity provider has ended")
         if opened.beyond:
             await self._store.end(opened.beyond, "replaced", detail="", actor="hub", request_id=request_id)
         return opened.session, token
@@ -211,6 +215,23 @@ class Sessions:
             actor=principal.actor,
             request_id=request_id,
         )
+
+    async def end_at_provider(
+        self, provider: str, issuer: str, *, idp_sid: str | None, user: str | None, request_id: str
+    ) -> int:
+        """A provider ends a session of its own, or (without ``idp_sid``) all of a user's; how many ended here."""
+        actor = f"provider:{provider}"
+        if idp_sid is None:
+            tag = self._store.tag_of(issuer, user or "")
+            ended = await self._store.end_user(
+                tag, "logged_out", spared=None, detail=AT_PROVIDER, actor=actor, request_id=request_id
+            )
+            return ended.count
+        count = 0
+        for sid in await self._store.end_at_provider(issuer, idp_sid):
+            ended = await self._store.end([sid], "logged_out", detail=AT_PROVIDER, actor=actor, request_id=request_id)
+            count += ended.count
+        return count
 
 
 @dataclass(frozen=True, slots=True)

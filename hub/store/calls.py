@@ -98,6 +98,7 @@ class Calls:
             self._fail(batch, was_sent=connection is not None)
             if connection is not None:
                 await connection.disconnect(nowait=True)
+            await self._drop_idle()  # what cut one has probably cut them all; each would fail one more batch
             if isinstance(error, asyncio.CancelledError):
                 raise
 
@@ -138,6 +139,11 @@ class Calls:
         for _, future in batch:
             if not future.done():
                 future.set_exception(OutcomeUnknown() if was_sent else Maintenance())
+
+    async def _drop_idle(self) -> None:
+        idle, self._idle = self._idle, []
+        for connection, _ in idle:
+            await connection.disconnect(nowait=True)
 
     async def close(self) -> None:
         """Let what is under way arrive, then close the connections."""

@@ -66,6 +66,11 @@ def idp_session(issuer: str, idp_sid: str) -> str:
     return f"hub:idp:{digest(issuer.encode(), idp_sid.encode())}"
 
 
+def idp_ended(issuer: str, idp_sid: str) -> str:
+    """The mark that a session at an identity provider has ended: a string, for 15 minutes."""
+    return f"{idp_session(issuer, idp_sid)}:ended"
+
+
 def once(purpose: str, value: str) -> str:
     """What may be used one time only."""
     return f"hub:once:{purpose}:{digest(value.encode())}"

@@ -21,6 +21,10 @@ class Once:
         name = keys.once(purpose, value)
         return bool(await self._calls.call("SET", name, "1", "NX", "EX", max(1, seconds)))
 
+    async def is_claimed(self, purpose: Purpose, value: str) -> bool:
+        """Whether ``value`` was claimed before."""
+        return bool(await self._calls.call("EXISTS", keys.once(purpose, value)))
+
     async def release(self, purpose: Purpose, value: str) -> None:
         """Let ``value`` be claimed again: what it was for did not happen."""
         await self._calls.call("DEL", keys.once(purpose, value))

@@ -95,9 +95,7 @@ class Records:
         found = await asyncio.gather(
             *(self.calls.call("HMGET", keys.record(sid), "status", "position") for sid in sids)
         )
-        return [
-            Position.parse(position.decode()) if status == b"live" and position else None for status, position in found
-        ]
+        return [_position(position) if status == b"live" and position else None for status, position in found]
 
     # commit
 
@@ -191,6 +189,14 @@ class Records:
         deadline = min(int(reply[0]), session.expires_ms)
         await self.list_until(session.sid, deadline)
         return deadline
+
+
+def _position(text: bytes) -> Position | None:
+    """A position in a record; ``None`` for what somebody else wrote there."""
+    try:
+        return Position.parse(text.decode())
+    except ValueError:
+        return None
 
 
 def published_change(sid: str, position: Position, sealed: bytes) -> bytes:

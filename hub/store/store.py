@@ -35,6 +35,7 @@ from hub.store.ends import Ends
 from hub.store.feed import Feed
 from hub.store.health import Health
 from hub.store.histories import Histories
+from hub.store.idp_sessions import IdpSessions
 from hub.store.keyring import KeyRing
 from hub.store.listing import Listing
 from hub.store.once import Once
@@ -65,6 +66,7 @@ class Store:
         self._openings = Openings(self._records)
         self._ends = Ends(self._records)
         self._histories = Histories(self.calls)
+        self._idp = IdpSessions(self.calls)
         self.once = Once(self.calls)
         self.listing = Listing(self.calls, clock)
         self.presence = Presence(self.calls, clock, node)
@@ -196,6 +198,13 @@ class Store:
 
     async def change(self, session: Session, revision: int) -> Change | None:
         return await self._histories.change(session, revision)
+
+    async def note_provider(self, session: Session) -> bool:
+        return await self._idp.note(session)
+
+    async def end_at_provider(self, issuer: str, idp_sid: str) -> list[str]:
+        self.check_writable()
+        return await self._idp.end(issuer, idp_sid)
 
     async def sids_of(self, tag: str) -> list[str]:
         return await self._ends.sids_of(tag)

@@ -103,6 +103,20 @@ async def test_an_app_commits_with_its_own_context_token(running: Demo) -> None:
         await expect(desk.locator("[data-changes]")).to_contain_text("Account", timeout=AT_ONCE_MS)
 
 
+async def test_signing_out_at_the_provider_signs_out_here(running: Demo) -> None:
+    """The provider tells the hub server to server; the desk goes without being touched."""
+    async with chromium() as browser:
+        context = await browser.new_context()
+        desk = await sign_in(context, running.url, "linus")
+        provider = await context.new_page()
+        begun = httpx.get(f"{running.url}/auth/login").headers["location"]
+        await provider.goto(f"{begun.partition('/authorize')[0]}/end_session")
+        gone = asyncio.create_task(left(desk))
+        await provider.get_by_role("button", name="Sign out").click(no_wait_after=True)
+        await gone
+        await expect(desk.get_by_role("heading")).to_contain_text("signed out")
+
+
 async def test_ending_the_session_signs_every_tab_out_and_back_shows_nothing(running: Demo) -> None:
     """Every tab of both windows is at the signed-out page within a second of the click; Back shows no data."""
     async with chromium() as browser:

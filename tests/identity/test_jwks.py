@@ -241,6 +241,16 @@ async def test_odd_metadata_is_not_believed(
         await directory(server, client).metadata()
 
 
+async def test_a_provider_of_tokens_only_is_enough_for_bearer_log_ins(
+    server: Server, client: httpx.AsyncClient
+) -> None:
+    """It names its keys; it has nowhere to send a browser to."""
+    key = ec_key("e1")
+    publish(server, key.jwk, authorization_endpoint=None, token_endpoint=None)
+    metadata = await directory(server, client).metadata()
+    assert (metadata.authorization_endpoint, metadata.token_endpoint) == (None, None)
+
+
 async def test_an_issuer_is_equal_to_the_letter(server: Server, client: httpx.AsyncClient) -> None:
     provider = Provider("main", f"{server.url}/", "hub")
     with pytest.raises(ProviderUnavailable):

@@ -173,3 +173,17 @@ async def test_what_may_be_used_once_is_used_once(store: Store, members: tuple[M
     await ones[0].put("ticket", "ticket-b", b"content", 30)
     taken = await asyncio.gather(*(ones[n % 2].take("ticket", "ticket-b") for n in range(20)))
     assert sorted(each or b"" for each in taken) == [b""] * 19 + [b"content"]
+
+
+async def test_a_message_published_while_the_feed_is_cut_is_lost(
+    place: Place, members: tuple[Member, Member], session: Session
+) -> None:
+    """The negative control: nothing but being told of the loss makes a follower find out."""
+    one, two = members
+    await one.store.subscribe(user_tag(session.sid))
+    place.outside().execute_command("CLIENT", "KILL", "TYPE", "pubsub")
+    await end(two.store, session.sid)
+    await one.ear.until(lambda: one.ear.restored == 1)
+    await one.store.arrive(session, "connection", None)
+    await one.ear.until(lambda: bool(one.ear.heard))
+    assert not [heard for heard in one.ear.heard if isinstance(heard, HeardEnd)]

@@ -53,6 +53,21 @@ class Provider:
         }
         return str(jwt.encode(said | claims, self._pem, algorithm="ES256", headers={"kid": KID}))
 
+    def logout_token(self, **claims: Any) -> str:
+        """A logout token (OpenID Connect Back-Channel Logout 1.0 §2.4); ``None`` removes a claim."""
+        now = int(time.time())
+        said: dict[str, Any] = {
+            "iss": self.issuer,
+            "aud": "hub",
+            "iat": now,
+            "exp": now + 120,
+            "jti": uuid.uuid4().hex,
+            "events": {"http://schemas.openid.net/event/backchannel-logout": {}},
+        }
+        said = {name: value for name, value in (said | claims).items() if value is not None}
+        headers = {"kid": KID, "typ": "logout+jwt"}
+        return str(jwt.encode(said, self._pem, algorithm="ES256", headers=headers))
+
     def _handler(self) -> type[BaseHTTPRequestHandler]:
         provider = self
 

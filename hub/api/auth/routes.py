@@ -7,7 +7,7 @@ from http import HTTPStatus
 from hub.api.auth.deps import AuthDeps
 from hub.api.auth.login import LogInHandlers
 from hub.api.auth.logout import FORM, LogOutHandlers
-from hub.api.routes import Answer, Parameter, Route
+from hub.api.routes import Answer, Handler, Parameter, Route
 
 HTML = "text/html"
 TAG = "log-in"
@@ -80,6 +80,26 @@ def _login_routes(handlers: LogInHandlers) -> list[Route]:
             is_public=True,
         ),
     ]
+
+
+def backchannel_route(handler: Handler) -> Route:
+    """What identity providers call."""
+    said = {"type": "object", "properties": {"error": {"type": "string"}}, "required": ["error"]}
+    token = {"type": "object", "properties": {"logout_token": {"type": "string"}}, "required": ["logout_token"]}
+    return Route(
+        "POST",
+        "/auth/backchannel",
+        "A provider ends sessions (OpenID Connect Back-Channel Logout 1.0).",
+        [
+            Answer(HTTPStatus.OK, "They are over."),
+            Answer(HTTPStatus.BAD_REQUEST, "No logout token that counts.", "application/json", said),
+        ],
+        handler,
+        tag=TAG,
+        bodies={FORM: token},
+        problems=(421, 429, 431, 503),
+        is_public=True,
+    )
 
 
 def _logout_routes(handlers: LogOutHandlers) -> list[Route]:

@@ -16,7 +16,7 @@ local at = redis.call('HMGET', KEYS[1], 'status', 'position', 'expires', 'idle')
 if not at[1] then
   return {'missing'}
 end
-if at[1] ~= 'live' or now >= tonumber(at[3]) or now >= tonumber(at[4]) then
+if at[1] ~= 'live' or now >= (tonumber(at[3]) or 0) or now >= (tonumber(at[4]) or 0) then
   return {'over', now, redis.call('HGETALL', KEYS[1])}
 end
 if at[2] ~= ARGV[1] then

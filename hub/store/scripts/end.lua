@@ -17,7 +17,7 @@ local ended = 0
 for i = 1, count do
   local record, sid = KEYS[2 + 2 * i], ARGV[2 + 2 * i]
   local at = redis.call('HMGET', record, 'status', 'expires', 'idle')
-  local due = at[1] and (now >= tonumber(at[2]) or now >= tonumber(at[3]))
+  local due = now >= (tonumber(at[2]) or 0) or now >= (tonumber(at[3]) or 0)
   if at[1] ~= 'live' then
     redis.call('ZREM', KEYS[1], sid)
   elseif due or ARGV[2] ~= 'due' then

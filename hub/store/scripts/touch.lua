@@ -5,7 +5,7 @@
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local at = redis.call('HMGET', KEYS[1], 'status', 'expires', 'idle')
-if at[1] ~= 'live' or now >= tonumber(at[2]) or now >= tonumber(at[3]) then
+if at[1] ~= 'live' or now >= (tonumber(at[2]) or 0) or now >= (tonumber(at[3]) or 0) then
   return false
 end
 local idle = math.max(tonumber(at[3]), math.min(now + ARGV[1], tonumber(at[2])))

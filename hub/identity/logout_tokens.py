@@ -1,0 +1,79 @@
+"""Logout tokens: a provider says that a session of its own is over (OIDC Back-Channel Logout 1.0 §2.4–2.6)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from hub.core.ports import Clock
+from hub.errors import Unauthenticated
+from hub.identity import claims as rules
+from hub.identity.claims import Kind
+from hub.identity.compact import parse
+from hub.identity.jwk import ALGORITHMS
+from hub.identity.jwks import ProviderDirectory
+from hub.identity.once import Once
+from hub.identity.providers import Provider
+from hub.identity.tokens import verify
+
+MAX_AGE_SECONDS = 120
+REMEMBERED_SECONDS = 600  # longer than any such token is young enough
+
+
+@dataclass(frozen=True, slots=True)
+class LogoutOrder:
+    """What is to be ended: the sessions that ``idp_sid`` opened or, without it, all of ``user``."""
+
+    provider: str
+    issuer: str
+    idp_sid: str | None
+    user: str | None
+    jti: str
+
+
+def kind_of(provider: Provider) -> Kind:
+    """What a logout token of this provider must be."""
+    return Kind(
+        issuer=provider.issuer,
+        audiences=frozenset({provider.client_id}),
+        types=frozenset({"logout+jwt"}),
+        algorithms=frozenset(ALGORITHMS),
+        required=("exp", "iat", "iss", "jti"),
+        parties=frozenset({provider.client_id}),
+        max_age_seconds=MAX_AGE_SECONDS,
+        is_logout=True,
+    )
+
+
+class LogoutTokens:
+    """Checks logout tokens. A token counts once, and only once it has done what it says."""
+
+    def __init__(self, directories: Iterable[tuple[Provider, ProviderDirectory]], once: Once, clock: Clock) -> None:
+        self._by_issuer = {provider.issuer: (provider, directory) for provider, directory in directories}
+        self._once, self._clock = once, clock
+
+    async def check(self, text: str) -> LogoutOrder:
+        """What the token orders. Raises ``Unauthenticated``, also for one that was carried out before."""
+        token = parse(text)
+        issuer = token.claims.get("iss")
+        found = self._by_issuer.get(issuer) if isinstance(issuer, str) else None
+        if found is None:
+            raise Unauthenticated("The token is from another issuer")
+        provider, directory = found
+        kind, now = kind_of(provider), self._clock.now_ms() / 1000
+        rules.check(token, kind, now)  # before the key is asked for: nonsense costs the provider nothing
+        said = verify(token, await directory.key_for(token), kind, now)
+        if "sid" not in said and "sub" not in said:
+            raise Unauthenticated("The token names neither a session nor a user")
+        order = LogoutOrder(provider.name, provider.issuer, said.get("sid"), said.get("sub"), said["jti"])
+        if await self._once.is_claimed("logout", _name(order)):
+            raise Unauthenticated("The token was used before")
+        return order
+
+    async def done(self, order: LogoutOrder) -> None:
+        """It was carried out: the same token orders nothing any more."""
+        await self._once.claim("logout", _name(order), REMEMBERED_SECONDS)
+
+
+def _name(order: LogoutOrder) -> str:
+    return f"{order.issuer} {order.jti}"
