@@ -109,7 +109,8 @@ async def test_signing_out_at_the_provider_signs_out_here(running: Demo) -> None
         context = await browser.new_context()
         desk = await sign_in(context, running.url, "linus")
         provider = await context.new_page()
-        begun = httpx.get(f"{running.url}/auth/login").headers["location"]
+        async with httpx.AsyncClient(base_url=running.url) as client:
+            begun = (await client.get("/auth/login")).headers["location"]
         await provider.goto(f"{begun.partition('/authorize')[0]}/end_session")
         gone = asyncio.create_task(left(desk))
         await provider.get_by_role("button", name="Sign out").click(no_wait_after=True)

@@ -64,7 +64,8 @@ async def test_the_page_the_app_and_the_service_work_when_pasted(tmp_path: Path)
     """One after the other, in one session, in a real browser."""
     hub_port, app_port = free_port(), free_port()
     shell = block("sh", "app")
-    assert "http://localhost:8000" in README and "9100" in shell
+    assert "http://localhost:8000" in README
+    assert "9100" in shell
     settings = {name: value.replace("9100", str(app_port)) for name, value in settings_in(shell).items()}
     assert set(settings) >= {"HUB_APPS__HELLO__PREFIX", "HUB_APPS__HELLO__UPSTREAM"}
     (tmp_path / "hello.html").write_text(block("file", "hello.html"))
