@@ -15,6 +15,7 @@ from tests.support import raw
 from tests.support.answers import good, problem
 from tests.support.nodes import Node
 from tests.support.tabs import Opened, merge
+from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.edge
 
@@ -156,6 +157,8 @@ async def test_a_reader_that_goes_away_is_counted_out(
     async with events(user) as stream:
         await stream.next()
         assert good(await service.get(path))["connections"] == 1
-    async with asyncio.timeout(SECONDS):
-        while good(await service.get(path))["connections"]:
-            await asyncio.sleep(0.01)
+
+    async def is_counted_out() -> bool:
+        return not good(await service.get(path))["connections"]
+
+    await eventually(is_counted_out)

@@ -68,8 +68,10 @@ async def test_only_operators_and_may_list_see_lists(
         "limit=٣",
         "cursor=nonsense",
         "cursor=-1-5",
-    ]
-    + ["cursor=1", "cursor=0-99999999999", "user=ada&provider=unknown"],
+        "cursor=1",
+        "cursor=0-99999999999",
+        "user=ada&provider=unknown",
+    ],
 )
 async def test_bad_parameters_of_a_list_are_400(service: httpx.AsyncClient, query: str) -> None:
     """Never a guess, never a 500."""

@@ -86,7 +86,8 @@ async def test_too_many_missed_changes_are_a_snapshot(node: Node, opened: Opened
     """257 changes are more than a resume carries; 240 are not."""
     view = await view_of(node, opened)
     async with as_service(node) as client:
-        done = [good(await merge(client, opened.sid, {"profile": {"n": n}})) for n in range(257)]
+        for n in range(257):
+            good(await merge(client, opened.sid, {"profile": {"n": n}}))
     async with await live(node, opened, f"?position={opened.position}&view={view}") as tab:
         assert (tab.types, tab.frames[0]["reason"]) == (["snapshot", "live"], "compacted")
         copy = tab
@@ -109,8 +110,14 @@ async def test_missed_changes_that_weigh_too_much_are_a_snapshot(node: Node, ope
 
 @pytest.mark.parametrize(
     "query",
-    ["position=nonsense&view=00000000", "position=1&view=00000000", "position=0.00000000&view=1", "app=a&app=b"]
-    + ["position=1.00000000&position=1.00000000&view=x", "&".join(f"x{n}=1" for n in range(40))],
+    [
+        "position=nonsense&view=00000000",
+        "position=1&view=00000000",
+        "position=0.00000000&view=1",
+        "app=a&app=b",
+        "position=1.00000000&position=1.00000000&view=x",
+        "&".join(f"x{n}=1" for n in range(40)),
+    ],
 )
 async def test_a_malformed_wish_is_closed_with_4502(node: Node, opened: Opened, query: str) -> None:
     """Accepted, then closed: a browser sees the code."""

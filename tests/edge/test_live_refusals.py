@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-
 import httpx
 import pytest
 from websockets.exceptions import InvalidStatus
@@ -12,6 +10,7 @@ from tests.support import raw
 from tests.support.answers import good, problem
 from tests.support.nodes import SERVICE_KEY, Cluster, Node
 from tests.support.tabs import Opened, log_in, open_tab, open_with
+from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.edge
 
@@ -155,7 +154,9 @@ async def test_a_tab_that_goes_away_leaves_nothing(node: Node, opened: Opened, s
     """A connection cut without a close is counted out."""
     tab = await (await open_tab(node, opened.token)).until_live()
     tab.socket.transport.abort()
-    async with asyncio.timeout(5):
-        while good(await service.get(f"/v1/sessions/{opened.sid}"))["connections"]:
-            await asyncio.sleep(0.01)
+
+    async def is_counted_out() -> bool:
+        return not good(await service.get(f"/v1/sessions/{opened.sid}"))["connections"]
+
+    await eventually(is_counted_out)
     await tab.__aexit__(None, None, None)

@@ -76,7 +76,7 @@ async def test_a_token_that_is_not_right_opens_nothing(
 )
 async def test_no_token_opens_nothing(node: Node, header: str | None) -> None:
     """No credential, another scheme, or no token at all: 401."""
-    headers = {} if header is None else {"Authorization": header.encode()}
+    headers = [] if header is None else [(b"Authorization", header.encode())]
     async with httpx.AsyncClient(base_url=node.url) as client:
         problem(await client.post("/v1/sessions", headers=headers), 401, "unauthenticated")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 
@@ -15,7 +16,7 @@ pytestmark = pytest.mark.faults
 def honest() -> Recorded:
     """Three commits, two reads."""
     positions = ["1.aaaaaaaa", "2.bbbbbbbb", "3.cccccccc", "4.dddddddd"]
-    steps = list(zip(positions, positions[1:], strict=False))
+    steps = list(pairwise(positions))
     return Recorded(
         first_position=positions[0],
         first_document={"profile": {}},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import pytest
 from redis import Redis
@@ -16,7 +17,7 @@ pytestmark = pytest.mark.faults
 
 def cut(hub_cluster: Cluster) -> int:
     """Cut every node's feed; how many there were."""
-    outside = Redis.from_url(hub_cluster.store_url)
+    outside: Any = Redis.from_url(hub_cluster.store_url)
     try:
         return int(outside.execute_command("CLIENT", "KILL", "TYPE", "pubsub"))
     finally:

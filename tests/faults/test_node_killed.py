@@ -1,4 +1,4 @@
-"""A node dies with ``kill -9``: its tabs go on elsewhere with exactly what they missed, and nothing is lost or doubled."""
+"""A node dies with ``kill -9``: its tabs go on elsewhere with exactly what they missed; nothing is lost or doubled."""
 
 from __future__ import annotations
 

@@ -55,9 +55,9 @@ async def killed(own: Cluster) -> AsyncIterator[None]:
     store = embedded(own)
     assert store.pid is not None
     os.kill(store.pid, signal.SIGKILL)
-    await asyncio.to_thread(store.stop)
+    store.stop()
     yield
-    assert await asyncio.to_thread(store.start) == own.store_url
+    assert store.start() == own.store_url  # on this thread: the store dies with the thread that started it
 
 
 @asynccontextmanager
@@ -95,7 +95,7 @@ async def assert_calm(node: Node, user: httpx.AsyncClient) -> None:
 async def test_an_outage_of_the_store_logs_nobody_out(
     own: Cluster,
     one: Node,
-    broken: Callable[[Cluster], "asynccontextmanager[None]"],  # type: ignore[valid-type]
+    broken: Callable[[Cluster], asynccontextmanager[None]],  # type: ignore[valid-type]
 ) -> None:
     """503 meanwhile, tabs stay and are told; then the same token works and every acknowledged commit is there."""
     opened = await log_in(own, one)

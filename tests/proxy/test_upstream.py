@@ -12,7 +12,7 @@ import pytest
 
 from hub.proxy.breaker import FAILURES_TO_OPEN
 from hub.proxy.connection import Connection, connect
-from tests.proxy.stage import DEADLINE_SECONDS, Serve, app, echo, free_port, hub, request, served, talk
+from tests.proxy.stage import DEADLINE_SECONDS, Serve, app, echo, free_port, hub, raw_server, request, served, talk
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
@@ -90,6 +90,32 @@ async def test_an_answer_nobody_asked_for_does_not_become_somebodys() -> None:
         for _ in range(3):
             assert (await stage.get("/apps/a/")).body == b"ok"
         assert server.connections == [[b"GET"]] * 3
+
+
+async def test_bytes_that_come_while_a_connection_is_idle_end_it() -> None:
+    """The next request takes another connection, so nobody reads an answer that was planted beforehand."""
+    plant, is_closed = asyncio.Event(), asyncio.Event()
+    connections = 0
+
+    async def planting(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal connections
+        connections += 1
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(OK)
+        await plant.wait()
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nforged")
+        try:
+            await reader.read()
+        finally:
+            is_closed.set()
+
+    async with raw_server(planting) as port, hub(app(port, anonymous=True)) as stage:
+        assert (await stage.get("/apps/a/")).body == b"ok"
+        plant.set()
+        async with asyncio.timeout(DEADLINE_SECONDS):
+            await is_closed.wait()
+        assert (await stage.get("/apps/a/")).body == b"ok"
+        assert connections == 2
 
 
 async def test_a_connection_that_cannot_be_made_is_tried_once_more_for_idempotent_requests(

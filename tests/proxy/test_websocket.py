@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import pytest
+from starlette.types import Message
 from websockets.asyncio.client import ClientConnection
 from websockets.asyncio.client import connect as dial
 from websockets.asyncio.server import ServerConnection
@@ -16,8 +17,11 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.http11 import Request, Response
 
 from hub.proxy.breaker import FAILURES_TO_OPEN
+from hub.proxy.connection import Head
+from hub.proxy.upstream import Upstream
+from hub.proxy.websocket import pass_through
 from tests.identity.worlds import PUBLIC_URL, SID
-from tests.proxy.stage import DEADLINE_SECONDS, HOST, Hub, app, free_port, hub, raw_server
+from tests.proxy.stage import DEADLINE_SECONDS, HOST, QUICK, Hub, app, free_port, hub, raw_server
 
 Handler = Callable[[ServerConnection], Awaitable[None]]
 ORIGIN = {"Origin": PUBLIC_URL}
@@ -161,6 +165,30 @@ async def test_a_tab_that_does_not_read_is_cut_all_the_same() -> None:
         async with asyncio.timeout(1):
             await heard.wait()
         socket.transport.abort()
+
+
+async def test_a_cut_waits_for_nobody() -> None:
+    """Even if the close frame can never be written, the gateway is done with the connection in time."""
+    never, is_accepted = asyncio.Event(), asyncio.Event()
+
+    async def receive() -> Message:
+        await never.wait()
+        return {}
+
+    async def send(message: Message) -> None:
+        if message["type"] == "websocket.accept":
+            is_accepted.set()
+        else:
+            await never.wait()
+
+    async def watch() -> int:
+        await is_accepted.wait()
+        return 4500
+
+    async with app_server() as port, asyncio.timeout(1):
+        upstream = Upstream(f"http://127.0.0.1:{port}", QUICK)
+        head = Head("GET", b"/", [(b"host", HOST.encode())])
+        await pass_through(upstream, head, receive, send, clean=lambda _: [], watch=watch)
 
 
 @pytest.mark.parametrize(

@@ -150,11 +150,11 @@ async def test_two_nodes_and_a_hundred_commits_make_one_history() -> None:
     world, nodes = World(), [World(), World()]
     made = world.make()
     commits = [Commits(world.store, world.store.chain, each.sections, 1000) for each in nodes]
-    wanted = [ops({"op": "add", "path": "/cart/-", "value": n}) for n in range(100)]
-    await world.commits.commit(BILLING, made.sid, merge({"cart": []}))
+    wanted = [ops({"op": "add", "path": "/profile/list/-", "value": n}) for n in range(100)]
+    await world.commits.commit(BILLING, made.sid, merge({"profile": {"list": []}}))
     done = await asyncio.gather(*(commits[n % 2].commit(BILLING, made.sid, each) for n, each in enumerate(wanted)))
     check_one_history(done, first=2)
-    assert sorted(world.now(made.sid).document["cart"]) == list(range(100))
+    assert sorted(world.now(made.sid).document["profile"]["list"]) == list(range(100))
     history = world.store.histories[made.sid]
     assert [each.position for each in history[2:]] == sorted((each.position for each in done), key=lambda p: p.revision)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+from typing import Any
 
 import pytest
 
@@ -14,6 +15,7 @@ from hub.store import keys
 from hub.store.store import Store
 from tests.store.conftest import Member, Place
 from tests.support.sessions import commit, committed, end, next_revision, opening, read
+from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.contract
 
@@ -74,7 +76,7 @@ async def test_everything_of_a_session_has_a_life_span(place: Place, store: Stor
     for name in (keys.record(session.sid), keys.history(session.sid)):
         assert 149_000 < outside.pttl(name) <= 150_000
     assert 0 < outside.pttl(keys.live_sids(tag)) <= 100_000
-    found = [name for name in outside.scan_iter(f"hub:{{{tag}}}*")]
+    found = list(outside.scan_iter(f"hub:{{{tag}}}*"))
     assert len(found) == 5
     assert all(outside.pttl(name) > 0 for name in found)
     await end(store, session.sid)
@@ -187,9 +189,11 @@ async def test_more_sessions_than_allowed_name_the_oldest(store: Store) -> None:
     """``beyond`` lists what is to be replaced."""
     user = opening(store, per_user=2)
     first = await user.live()
-    async with asyncio.timeout(1):
-        while store.clock.now_ms() <= first.created_ms + 1:
-            await asyncio.sleep(0)  # a millisecond of its own: they are ordered by deadline
+
+    async def is_later() -> bool:
+        return store.clock.now_ms() > first.created_ms + 1
+
+    await eventually(is_later)  # a millisecond of its own: they are ordered by deadline
     await user.live()
     opened = await user.open()
     assert opened is not None
@@ -203,9 +207,9 @@ async def test_a_closing_entry_that_is_missing_is_completed_by_another_node(
     one, two = members[0].store, members[1].store
     await end(one, session.sid)
     closed = await read(one, session.sid)
-    outside = place.outside()
+    outside: Any = place.outside()
     name = keys.history(session.sid)
-    (first, fields), _ = outside.xrange(name)  # type: ignore[misc, union-attr]
+    (first, fields), _ = outside.xrange(name)
     outside.delete(name)
     outside.xadd(name, fields, id=first)
     outside.hdel(keys.record(session.sid), "closed")

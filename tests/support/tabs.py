@@ -164,7 +164,7 @@ async def resume_tab(node: Node, token: str, copy: Tab) -> Tab:
 async def open_with(
     node: Node, headers: Mapping[str, str], sid: str = "me", query: str = "", subprotocols: Sequence[str] = ("hub.v1",)
 ) -> Tab:
-    """A tab that shows just these headers and subprotocols. Raises ``InvalidStatus`` if it is refused before accepting."""
+    """A tab that shows just these headers and subprotocols. Raises ``InvalidStatus`` where none is accepted."""
     return Tab(await _connect(node, headers, sid, query, subprotocols))
 
 
