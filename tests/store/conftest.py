@@ -34,7 +34,14 @@ class Place:
 
     def outside(self) -> Any:
         """The server, as somebody who can write to it sees it."""
-        return Redis.from_url(self.url)
+        return self._outside
+
+    def __post_init__(self) -> None:
+        self._outside = Redis.from_url(self.url)
+
+    def close(self) -> None:
+        """Look no more."""
+        self._outside.close()
 
 
 class Ear:
@@ -78,9 +85,11 @@ def place() -> Iterator[Place]:
     server = test_store(folder)
     url, ring = server.start(), folder / "keys.toml"
     KeyRing.create(ring)
+    made = Place(url, KeyRing.load(ring), folder)
     try:
-        yield Place(url, KeyRing.load(ring), folder)
+        yield made
     finally:
+        made.close()
         server.stop()
         shutil.rmtree(folder, ignore_errors=True)
 
