@@ -14,6 +14,7 @@ from hub import __version__, assembly, resources
 from hub.api.auth.backchannel import Backchannel
 from hub.api.auth.deps import AuthDeps
 from hub.api.auth.routes import auth_routes, backchannel_route
+from hub.api.batches import batch_routes
 from hub.api.client_files import ClientFiles, client_routes
 from hub.api.documentation import About, documentation_routes
 from hub.api.documents import Documents
@@ -95,7 +96,9 @@ class Node:
         self.store = Store(url, ring, self.name)
         sections = assembly.sections_of(settings)
         commits = Commits(self.store, self.store.chain, sections, settings.session.history_changes)
-        self.sessions = Sessions(self.store, commits, sections, assembly.lifetimes_of(settings))
+        self.sessions = Sessions(
+            self.store, commits, sections, assembly.lifetimes_of(settings), assembly.rates_of(settings)
+        )
         self.fanout = Fanout(self.store, self.store.clock, self.sessions, settings.session.connections)
         self.rounds = Rounds(self.fanout, self.store)
         self.live = Live(
@@ -117,19 +120,7 @@ class Node:
             assembly.trusted_of(settings),
             urlsplit(settings.console_url).netloc if settings.console_url else None,
         )
-        self.gateway = Gateway(
-            assembly.apps_of(settings),
-            Services(
-                authenticate=self.identity.authenticator.authenticate,
-                signer=self.identity.contexts,
-                touch=self.sessions.touch,
-                follow=self.fanout.watch,
-                page=gateway_page,
-            ),
-            cookies=self.identity.cookies,
-            public_url=settings.public_url,
-            trusted_proxies=settings.trusted_proxies,
-        )
+        self.gateway = self._gateway()
         self.app = self._application()
 
     # start and stop
@@ -175,6 +166,21 @@ class Node:
 
     # HTTP
 
+    def _gateway(self) -> Gateway:
+        return Gateway(
+            assembly.apps_of(self._settings),
+            Services(
+                authenticate=self.identity.authenticator.authenticate,
+                signer=self.identity.contexts,
+                touch=self.sessions.touch,
+                follow=self.fanout.watch,
+                page=gateway_page,
+            ),
+            cookies=self.identity.cookies,
+            public_url=self._settings.public_url,
+            trusted_proxies=self._settings.trusted_proxies,
+        )
+
     def _application(self) -> ASGIApp:
         self._table = self._routes()
         router = Router(to_starlette(self._table), redirect_slashes=False)
@@ -196,6 +202,7 @@ class Node:
             ),
             *ticket_routes(identity.tickets, callers, frozenset(settings.apps)),
             *session_routes(SessionHandlers(self.sessions, callers, bearer, identity.issuers)),
+            *batch_routes(self.sessions, callers),
             *document_routes(Documents(self.sessions, callers)),
             *live_routes(
                 _refuse_plain,

@@ -6,6 +6,7 @@ Only ``hub.app`` uses this.
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Mapping
 from ipaddress import ip_network
 from pathlib import Path
@@ -35,6 +36,7 @@ from hub.identity.tickets import Tickets
 from hub.identity.tokens import ContextSigner, SigningKey
 from hub.identity.transactions import Transactions
 from hub.proxy.ports import App
+from hub.sessions.rates import Rates
 from hub.sessions.sections import Section, Sections
 from hub.sessions.sessions import Lifetimes
 from hub.settings import Settings, split_bind
@@ -91,6 +93,12 @@ def lifetimes_of(settings: Settings) -> Lifetimes:
         retention_ms=round(session.audit_retention * 1000),
         per_user=session.per_user,
     )
+
+
+def rates_of(settings: Settings) -> Rates:
+    """How often one may commit."""
+    limits = settings.limits
+    return Rates(limits.commits_per_second, limits.service_commits_per_second, time.monotonic)
 
 
 def app_grants_of(settings: Settings) -> Mapping[str, Grants]:

@@ -36,7 +36,7 @@ def test_a_schema_that_is_none_is_refused_by_name(tmp_path: Path) -> None:
     schema.write_text('{"type": "object"}')
     settings = load_settings(None, {}, {"sections": {"profile": {"schema": str(schema)}}})
     schema.write_text('{"type": 5}')
-    with pytest.raises(ConfigurationError, match="sections.profile.schema"):
+    with pytest.raises(ConfigurationError, match=r"sections\.profile\.schema"):
         assembly.sections_of(settings)
 
 

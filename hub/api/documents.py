@@ -9,6 +9,7 @@ from hub.api import answers, reading
 from hub.api.callers import Callers, user_or_operator
 from hub.api.edge import request_id_of
 from hub.core import patch as patches
+from hub.core.access import not_readable
 from hub.core.json import loads
 from hub.core.limits import MAX_CHANGES
 from hub.core.patch import Patch
@@ -37,6 +38,8 @@ class Documents:
         only = reading.names(request, "sections")
         if only is not None:
             self._sessions.sections.check_known(only)
+            if refused := not_readable(principal.grants, only):
+                raise Forbidden("These sections are not granted", sections=refused)
         session = await self._sessions.live(principal, request.path_params["sid"])
         headers = {"ETag": answers.entity_tag(session.position)}
         tags = reading.none_match(request)

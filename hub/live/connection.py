@@ -86,6 +86,7 @@ class Connection:
         self._sessions, self._until_live, self._learn = sessions, until_live, learn
         self._outbox, self._wake = Outbox(), asyncio.Event()
         self._reading: asyncio.Task[None] | None = None
+        self._answering = asyncio.Lock()  # first come, first served: answers in the order of the commits
         self._tasks: set[asyncio.Task[None]] = set()
 
     # actions
@@ -194,12 +195,13 @@ class Connection:
             if_position=request.if_position,
             key=request.id,
         )
-        try:
-            done = await self._sessions.commit(self.principal, self.sid, intent)
-        except HubError as error:
-            self.act(self.conversation.on_rejected(request.id, error))
-        else:
-            self.act(self.conversation.on_committed(request.id, done.position, done.changed))
+        async with self._answering:
+            try:
+                done = await self._sessions.commit(self.principal, self.sid, intent)
+            except HubError as error:
+                self.act(self.conversation.on_rejected(request.id, error))
+            else:
+                self.act(self.conversation.on_committed(request.id, done.position, done.changed))
 
     def _start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.create_task(work)

@@ -101,22 +101,27 @@ class Fanout:
             await self.registry.unwatch(watcher, session.sid)
 
     async def check(self, follow: Follow) -> None:
-        """Ask the record: end what is over, and wait for the new deadline of what is not."""
-        caught = None
-        while follow.is_followed and caught is None:
+        """Ask the record: end what is over or gone, and wait for the new deadline of what is not."""
+        while follow.is_followed:
             try:
                 caught = await self._sessions.catch_up(follow.session.sid, None, 0)
             except Unavailable:
                 await asyncio.sleep(READ_AGAIN_SECONDS)
                 continue
             if caught is None:
-                return
-        if caught is None:
+                self._forget(follow)
+            elif caught.session.ending is not None:
+                self.end(follow, caught.session.ending)
+            else:
+                self.registry.learn(caught.session)
             return
-        if caught.session.ending is not None:
-            self.end(follow, caught.session.ending)
-        else:
-            self.registry.learn(caught.session)
+
+    def _forget(self, follow: Follow) -> None:
+        """The store does not know this session (any more): nothing here may go on as if it did."""
+        follow.disarm()
+        for connection in list(follow.connections.values()):
+            connection.act(connection.conversation.on_closing(CloseCode.UNAUTHENTICATED))
+        _tell(follow, CloseCode.ENDED)
 
     # presence and mode
 

@@ -29,7 +29,8 @@ class Outbox:
     __slots__ = ("_bytes", "_droppable", "_frames", "_replies")
 
     def __init__(self) -> None:
-        self._frames: deque[tuple[bytes, bool]] = deque()
+        # Each with the bytes it counts for; ``None`` for an answer.
+        self._frames: deque[tuple[bytes, int | None]] = deque()
         self._bytes = 0
         self._droppable = 0
         self._replies = 0
@@ -38,12 +39,17 @@ class Outbox:
         return len(self._frames)
 
     def put(self, frame: bytes) -> Put:
-        """Add a frame that a snapshot can make up for. A lone frame is kept whatever its size."""
-        if self._droppable >= MOST_FRAMES or (self._droppable and self._bytes + len(frame) > MOST_BYTES):
+        """Add a frame that a snapshot can make up for.
+
+        The first of them is kept and counts nothing whatever its size: a large snapshot must get through,
+        and not be dropped by the frames that follow it.
+        """
+        counted = len(frame) if self._droppable else 0
+        if self._droppable >= MOST_FRAMES or self._bytes + counted > MOST_BYTES:
             self.collapse()
             return Put.OVERFLOW
-        self._frames.append((frame, True))
-        self._bytes += len(frame)
+        self._frames.append((frame, counted))
+        self._bytes += counted
         self._droppable += 1
         return Put.KEPT
 
@@ -51,7 +57,7 @@ class Outbox:
         """Add an answer: never dropped."""
         if self._replies >= MOST_REPLIES:
             return Put.TOO_MANY_REPLIES
-        self._frames.append((frame, False))
+        self._frames.append((frame, None))
         self._replies += 1
         return Put.KEPT
 
@@ -59,9 +65,9 @@ class Outbox:
         """The next frame to write."""
         if not self._frames:
             return None
-        frame, droppable = self._frames.popleft()
-        if droppable:
-            self._bytes -= len(frame)
+        frame, counted = self._frames.popleft()
+        if counted is not None:
+            self._bytes -= counted
             self._droppable -= 1
         else:
             self._replies -= 1
@@ -69,7 +75,7 @@ class Outbox:
 
     def collapse(self) -> None:
         """Drop what a snapshot makes up for."""
-        self._frames = deque(entry for entry in self._frames if not entry[1])
+        self._frames = deque(entry for entry in self._frames if entry[1] is None)
         self._bytes = self._droppable = 0
 
     def clear(self) -> None:

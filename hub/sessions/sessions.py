@@ -19,6 +19,7 @@ from hub.core.session import EndReason, LogIn, Session, is_sid, user_tag
 from hub.errors import Compacted, Forbidden, SessionNotFound, Unauthenticated, Unavailable
 from hub.sessions import verdicts
 from hub.sessions.commit import Commits, Committed, Intent
+from hub.sessions.rates import Rates
 from hub.sessions.sections import Sections
 
 AT_PROVIDER = "at the identity provider"
@@ -39,8 +40,10 @@ class Lifetimes:
 class Sessions:
     """The use cases. One object a node."""
 
-    def __init__(self, store: SessionStore, commits: Commits, sections: Sections, lifetimes: Lifetimes) -> None:
-        self._store, self._commits = store, commits
+    def __init__(
+        self, store: SessionStore, commits: Commits, sections: Sections, lifetimes: Lifetimes, rates: Rates
+    ) -> None:
+        self._store, self._commits, self._rates = store, commits, rates
         self.sections, self._lifetimes = sections, lifetimes
         self._slides: dict[str, int] = {}
 
@@ -125,7 +128,10 @@ class Sessions:
             return None
         if session.ending is not None or since is None:
             return CatchUp(session, None)
-        history = await self._store.changes(session, since, limit + 1)
+        try:
+            history = await self._store.changes(session, since, limit + 1)
+        except Compacted:
+            return CatchUp(session, History((), "compacted"))  # a part of it does not open: replace the copy
         too_many = len(history.changes) > limit or _bytes_of(history) > MAX_CHANGES_BYTES
         if history.why_not is None and too_many:
             history = History((), "compacted")
@@ -157,6 +163,7 @@ class Sessions:
         sid = verdicts.addressed(principal, sid)
         if not is_sid(sid):
             raise SessionNotFound
+        self._rates.take(principal, sid)
         committed = await self._commits.commit(principal, sid, intent)
         if principal.kind == "user" and principal.session is not None:
             await self.touch(principal.session)

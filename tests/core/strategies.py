@@ -41,14 +41,17 @@ paths = st.lists(names | st.sampled_from(["2", "01", "x"]), min_size=1, max_size
 def places(draw: st.DrawFn, document: Json) -> str:
     """A pointer that mostly leads somewhere in ``document``: an existing place, or one step beside one."""
     tokens: list[str] = []
-    here = document
+    here: Json = document
     while isinstance(here, dict | list) and (not tokens or draw(st.booleans())):
-        known = list(here) if isinstance(here, dict) else [*map(str, range(len(here))), "-"]
-        token = draw(st.sampled_from(known) if known and draw(st.integers(0, 5)) else names)
+        known: list[str] = _names_in(here)
+        token = draw(st.sampled_from(known)) if known and draw(st.integers(0, 5)) else draw(names)
         tokens.append(token)
-        inside = isinstance(here, dict) and token in here
-        here = here[token] if inside else _element(here, token)
+        here = here.get(token) if isinstance(here, dict) else _element(here, token)
     return pointer.join(tokens)
+
+
+def _names_in(here: Json) -> list[str]:
+    return list(here) if isinstance(here, dict) else [*map(str, range(len(here))), "-"]
 
 
 def _element(here: Json, token: str) -> Json:

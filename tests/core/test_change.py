@@ -36,7 +36,7 @@ def test_a_change_comes_back_whole(
 ) -> None:
     """Every member survives, an empty document and an empty text included; what is missing stays missing."""
     after = Position((base.revision if base else 0) + 1, "12345678")
-    said = {"actor": "user:ada/é", "at": "2026-11-24T10:00:00.123Z", "request_id": "r1"}
+    said: Any = {"actor": "user:ada/é", "at": "2026-11-24T10:00:00.123Z", "request_id": "r1"}
     optional: Any = {"commit": commit, "document": document, "reason": reason}
     entry = encode_entry(kind=kind, base=base, revision=after.revision, ops=steps, **said, **optional)
     change = decode_entry(orjson.loads(entry), after)

@@ -40,12 +40,14 @@ async def test_a_document_shows_what_the_caller_may_see(
 
 
 async def test_a_read_can_name_sections(opened: Opened, user: httpx.AsyncClient) -> None:
-    """Only those, and an unknown one is 422."""
+    """Only those; an unknown one is 422, one that is not granted 403."""
     good(await merge(user, "me", {"profile": {"name": "Ada"}, "cart": {"items": [1]}}))
     assert good(await user.get(f"{DOCUMENT}?sections=cart")) == {"cart": {"items": [1]}}
     assert good(await user.get(f"{DOCUMENT}?sections=cart,profile")).keys() == {"cart", "profile"}
     said = problem(await user.get(f"{DOCUMENT}?sections=cart,nonsense"), 422, "unknown_section")
     assert said["errors"] == [{"pointer": "/nonsense", "message": "no such section"}]
+    said = problem(await user.get(f"{DOCUMENT}?sections=cart,secret"), 403, "forbidden")
+    assert said["sections"] == ["secret"]
 
 
 async def test_a_read_of_what_one_has_is_304(opened: Opened, user: httpx.AsyncClient) -> None:

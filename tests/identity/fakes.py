@@ -23,5 +23,8 @@ class OnceInMemory:
         self.marks[purpose, value] = seconds
         return True
 
+    async def is_claimed(self, purpose: Purpose, value: str) -> bool:
+        return (purpose, value) in self.marks
+
     async def release(self, purpose: Purpose, value: str) -> None:
         self.marks.pop((purpose, value), None)

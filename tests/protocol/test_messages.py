@@ -10,6 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from hub.core.access import View
+from hub.core.document import Op
 from hub.core.position import Position
 from hub.errors import Malformed, SchemaViolation
 from hub.protocol import messages
@@ -45,7 +46,7 @@ def test_a_snapshot_shows_the_visible_document() -> None:
 
 def test_a_change_shows_the_visible_ops_and_its_commit_to_its_author_only() -> None:
     """The interval is always told; who did it only where something is seen; the commit id only to its author."""
-    ops = [{"op": "add", "path": "/a/x", "value": 1}, {"op": "add", "path": "/hidden/x", "value": 2}]
+    ops: list[Op] = [{"op": "add", "path": "/a/x", "value": 1}, {"op": "add", "path": "/hidden/x", "value": 2}]
     heard = change(position(1), position(2), ops, "app:a", ID)
     for is_own in (True, False):
         message = messages.change(heard, VIEW, is_own=is_own)
@@ -62,7 +63,7 @@ def test_a_change_shows_the_visible_ops_and_its_commit_to_its_author_only() -> N
 @pytest.mark.parametrize("is_own", [True, False])
 def test_a_change_outside_the_view_is_empty_and_nameless(is_own: bool) -> None:
     """It keeps the chain of positions whole, and tells nothing else: no actor, no commit."""
-    ops = [{"op": "add", "path": "/hidden/x", "value": 2}, {"op": "remove", "path": "/hidden~1a"}]
+    ops: list[Op] = [{"op": "add", "path": "/hidden/x", "value": 2}, {"op": "remove", "path": "/hidden~1a"}]
     message = messages.change(change(position(1), position(2), ops, "app:a", ID), VIEW, is_own)
     assert message.keys() == {"type", "base", "position", "ops", "at"}
     assert message["ops"] == []

@@ -225,6 +225,16 @@ async def echo(scope: Scope, receive: Receive, send: Send) -> None:
     await send({"type": "http.response.body", "body": body})
 
 
+async def stream_back(scope: Scope, receive: Receive, send: Send) -> None:
+    """Sends every piece back the moment it comes."""
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    more = True
+    while more:
+        message = await receive()
+        more = message.get("more_body", False)
+        await send({"type": "http.response.body", "body": message.get("body", b""), "more_body": more})
+
+
 def heard(reply: Reply) -> dict[str, list[str]]:
     """The headers that ``echo`` heard, by name."""
     found: dict[str, list[str]] = {}

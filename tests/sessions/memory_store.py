@@ -57,9 +57,15 @@ class MemoryStore:
         self.reads = self.commits = self.touches = 0
         self.before_commit: Callable[[], None] = lambda: None
         self.failures: list[Exception] = []
+        self._read = asyncio.Event()
         self.trims: list[tuple[int, int]] = []
-        self.too_early = False
+        self.too_early = self.provider_ended = False
         self.connected: list[dict[str, Any]] = []
+
+    async def until_read(self) -> None:
+        """Until somebody has read a record once more."""
+        self._read = asyncio.Event()
+        await self._read.wait()
 
     async def _turn(self) -> None:
         await asyncio.sleep(0)
@@ -105,6 +111,7 @@ class MemoryStore:
     async def read_for_commit(self, sid: str, key: IdempotencyKey | None) -> tuple[Session | None, Remembered | None]:
         await self._turn()
         self.reads += 1
+        self._read.set()
         return self._current(sid), self._answer(sid, key)
 
     def _current(self, sid: str) -> Session | None:
@@ -189,6 +196,14 @@ class MemoryStore:
     async def change(self, session: Session, revision: int) -> Change | None:
         await self._turn()
         return next((each for each in self.histories[session.sid] if each.position.revision == revision), None)
+
+    async def note_provider(self, session: Session) -> bool:
+        await self._turn()
+        return not self.provider_ended
+
+    async def end_at_provider(self, issuer: str, idp_sid: str) -> list[str]:
+        await self._turn()
+        return [sid for sid, each in self.sessions.items() if each.log_in.idp_sid == idp_sid]
 
     async def sids_of(self, tag: str) -> list[str]:
         await self._turn()

@@ -88,7 +88,9 @@ async def test_a_hundred_commits_at_once_make_one_chain(nodes: Nodes, stores: li
     assert history.changes[-1].position == now.position
 
 
-async def test_a_key_used_on_both_nodes_at_once_is_one_change(nodes: Nodes, stores: list[Store], session: Session) -> None:
+async def test_a_key_used_on_both_nodes_at_once_is_one_change(
+    nodes: Nodes, stores: list[Store], session: Session
+) -> None:
     """Nothing twice; a replay comes before If-Match, also after the session ended."""
     wanted = ops({"op": "add", "path": "/profile/list/-", "value": 1}, key="same", at=session.position)
     done = await asyncio.gather(*(nodes[n % 2].commit(BILLING, session.sid, wanted) for n in range(8)))

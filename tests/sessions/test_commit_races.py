@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from itertools import pairwise
 
 import pytest
 
@@ -20,7 +21,7 @@ from hub.errors import (
     Unconfirmed,
 )
 from hub.sessions import commit as commit_module
-from hub.sessions.commit import Committed, Commits, Intent
+from hub.sessions.commit import Commits, Committed, Intent
 from tests.sessions.worlds import BILLING, World, merge, name, ops, user
 
 
@@ -36,12 +37,17 @@ async def a_stale_guess(elsewhere: Intent, here: Intent | None = None) -> tuple[
 # guesses
 
 
+IS_DARK = {"op": "test", "path": "/preferences/theme", "value": "dark"}
+IS_TWO = {"op": "test", "path": "/cart/0", "value": 2}
 CASES: dict[str, tuple[Intent, Intent]] = {
     "patch conflict": (merge({"cart": [1, 2]}), ops({"op": "replace", "path": "/cart/1", "value": 9})),
-    "failed test": (merge({"cart": [2]}), ops({"op": "test", "path": "/cart/0", "value": 2}, {"op": "remove", "path": "/cart/0"})),
+    "failed test": (merge({"cart": [2]}), ops(IS_TWO, {"op": "remove", "path": "/cart/0"})),
+    "missing place": (
+        merge({"preferences": {"theme": "dark"}}),
+        ops(IS_DARK, {"op": "add", "path": "/preferences/size", "value": 1}),
+    ),
     "no change": (merge({"cart": [2]}), merge({"cart": [1]})),
-    "schema": (merge({"preferences": {"theme": "dark"}}), ops({"op": "test", "path": "/preferences/theme", "value": "dark"}, {"op": "add", "path": "/preferences/size", "value": 1})),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -135,7 +141,9 @@ async def test_losing_every_race_for_two_seconds_is_contention(monkeypatch: pyte
 
     def overtake() -> None:
         now = world.now(made.sid)
-        revision = world.node().revision(BILLING, now, name("x"), world.node().revise(BILLING, now, name(str(next(number)))))
+        revision = world.node().revision(
+            BILLING, now, name("x"), world.node().revise(BILLING, now, name(str(next(number))))
+        )
         world.store._write(now, revision)
 
     world.store.before_commit = overtake
@@ -175,7 +183,7 @@ def check_one_history(done: list[Committed], first: int) -> None:
     """Properties 1 and 2 of the contract over acknowledged commits."""
     ordered = sorted(done, key=lambda each: each.position.revision)
     assert [each.position.revision for each in ordered] == list(range(first + 1, first + 1 + len(done)))
-    assert all(after.base == before.position for before, after in zip(ordered, ordered[1:], strict=False))
+    assert all(after.base == before.position for before, after in pairwise(ordered))
 
 
 # failures and ends

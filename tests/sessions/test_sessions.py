@@ -58,6 +58,14 @@ async def test_a_log_in_from_before_a_universal_log_out_opens_nothing(world: Wor
     assert world.store.sessions == {}
 
 
+async def test_a_log_in_whose_session_at_the_provider_is_over_opens_nothing(world: World) -> None:
+    """401, and what was opened for a moment is ended: the provider's log-out may come between."""
+    world.store.provider_ended = True
+    with pytest.raises(Unauthenticated):
+        await open_one(world)
+    assert [each.ending and each.ending.reason for each in world.store.sessions.values()] == ["logged_out"]
+
+
 async def test_reading_refuses_what_is_no_sid_unread(world: World) -> None:
     """No key is made of it."""
     for sid in ("", "x" * 39, "{" * 39, f"{TAG}-\n"):

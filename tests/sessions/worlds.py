@@ -13,6 +13,7 @@ from hub.core.position import Position
 from hub.core.principal import Principal
 from hub.core.session import Session
 from hub.sessions.commit import Commits, Intent
+from hub.sessions.rates import Rates
 from hub.sessions.sections import Section, Sections
 from hub.sessions.sessions import Lifetimes, Sessions
 from tests.sessions.memory_store import MemoryStore
@@ -23,7 +24,7 @@ SCHEMA = {
     "additionalProperties": False,
 }
 FIRST: dict[str, Any] = {"profile": {"name": "Ada"}, "preferences": {}, "identity": {"sub": "ada"}, "secret": {"s": 1}}
-ALL: Grants = {name: "write" for name in ("profile", "preferences", "cart", "secret", "identity")}
+ALL: Grants = dict.fromkeys(("profile", "preferences", "cart", "secret", "identity"), "write")
 BROWSER: Grants = {"profile": "write", "preferences": "write", "cart": "write", "identity": "read"}
 BILLING = Principal("service", "billing", ALL, may_list=True, may_end=True)
 LIFETIMES = Lifetimes(idle_ms=600_000, absolute_ms=3_600_000, retention_ms=1000, per_user=2)
@@ -49,7 +50,7 @@ class World:
         self.store = MemoryStore()
         self.sections = sections()
         self.commits = self.node(history_changes)
-        self.sessions = Sessions(self.store, self.commits, self.sections, LIFETIMES)
+        self.sessions = Sessions(self.store, self.commits, self.sections, LIFETIMES, Rates(0, 0, lambda: 0.0))
 
     def node(self, history_changes: int = 1000) -> Commits:
         """One more node's commits."""

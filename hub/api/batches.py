@@ -1,0 +1,130 @@
+"""``POST /v1/commits``: many commits of a service in one request, one JSON object a line (NDJSON).
+
+Each line is a commit of its own: atomic, answered in its place, and no concern of any other line. Lines of one
+session are carried out in their order, those of different sessions side by side, in few journeys to the store.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from dataclasses import dataclass
+from http import HTTPStatus
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from hub.api import reading
+from hub.api.answers import NO_STORE
+from hub.api.callers import Callers
+from hub.api.edge import request_id_of
+from hub.api.routes import Answer, Route
+from hub.core import patch as patches
+from hub.core.json import Object, dumps, loads
+from hub.core.position import Position
+from hub.core.principal import Principal
+from hub.core.session import is_sid
+from hub.errors import Forbidden, HubError, Malformed, TooLarge
+from hub.sessions.commit import Intent
+from hub.sessions.sessions import Sessions
+
+NDJSON = "application/x-ndjson"
+PLAIN = "text/plain"  # for tools that do not know the other name
+MOST_LINES = 1000
+
+_KEY = re.compile(r"[A-Za-z0-9_-]{1,64}")
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line: what it asks, or why it cannot be read."""
+
+    sid: str | None
+    asks: Intent | HubError
+
+
+def batch_routes(sessions: Sessions, callers: Callers) -> list[Route]:
+    """The route."""
+
+    async def commit(request: Request) -> Response:
+        principal = await callers.identify(request.scope)
+        if principal.kind != "service":
+            raise Forbidden("Batches are for services")
+        reading.media_type(request, [NDJSON, PLAIN])
+        lines = _lines(await reading.body_of(request), request_id_of(request.scope))
+        results = await asyncio.gather(*(_carry_out(sessions, principal, line) for line in lines))
+        body = b"".join(dumps(result) + b"\n" for result in results)
+        return Response(body, 200, NO_STORE, NDJSON)
+
+    return [
+        Route(
+            "POST",
+            "/v1/commits",
+            "Many commits in one request (services): one JSON object a line, at most 1,000 lines and 1 MiB.",
+            [Answer(HTTPStatus.OK, "One result a line, in the same order.", NDJSON, {"type": "string"})],
+            commit,
+            tag="documents",
+            bodies={NDJSON: {"type": "string"}, PLAIN: {"type": "string"}},
+            problems=(400, 401, 403, 413, 415, 421, 429, 431, 503),
+        )
+    ]
+
+
+def _lines(body: bytes, request_id: str) -> list[Line]:
+    raw = [line for line in body.split(b"\n") if line.strip()]
+    if len(raw) > MOST_LINES:
+        raise TooLarge(f"A batch has {MOST_LINES} lines at most", limit_lines=MOST_LINES, limit_bytes=len(body))
+    return [_line(line, request_id) for line in raw]
+
+
+def _line(raw: bytes, request_id: str) -> Line:
+    sid: str | None = None
+    try:
+        value = loads(raw)
+        if not isinstance(value, dict):
+            raise Malformed("A line is an object")
+        sid = _sid(value)
+        return Line(sid, _intent(value, request_id))
+    except HubError as error:
+        return Line(sid, error)
+
+
+def _sid(value: Object) -> str:
+    sid = value.get("sid")
+    if not isinstance(sid, str) or not is_sid(sid):
+        raise Malformed("A line names a session: sid")
+    return sid
+
+
+def _intent(value: Object, request_id: str) -> Intent:
+    if ("patch" in value) == ("ops" in value):
+        raise Malformed("A line has either a patch or ops")
+    patch: patches.Patch
+    if "patch" in value:
+        patch, body = patches.merge_patch(value["patch"]), b"patch\n" + dumps(value["patch"])
+    else:
+        patch, body = patches.json_patch(value["ops"]), b"ops\n" + dumps(value["ops"])
+    key = value.get("key")
+    if key is not None and not (isinstance(key, str) and _KEY.fullmatch(key)):
+        raise Malformed("A key has 1 to 64 characters of A–Z a–z 0–9 _ -")
+    return Intent(patch, body, request_id, _if_position(value), key)
+
+
+def _if_position(value: Object) -> Position | None:
+    text = value.get("if_position")
+    if text is None:
+        return None
+    if not isinstance(text, str):
+        raise Malformed("if_position is a position such as 42.9f3a1c02")
+    return reading.position(text, "if_position")
+
+
+async def _carry_out(sessions: Sessions, principal: Principal, line: Line) -> Object:
+    named: Object = {} if line.sid is None else {"sid": line.sid}
+    try:
+        if isinstance(line.asks, HubError):
+            raise line.asks
+        done = await sessions.commit(principal, line.sid or "", line.asks)
+    except HubError as error:
+        return named | {"status": int(error.status), "problem": error.to_problem()}
+    return named | {"status": 200, "position": str(done.position), "changed": done.changed}

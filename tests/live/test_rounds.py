@@ -1,0 +1,85 @@
+"""The sweeps of a node: signs of life, tabs that do not read, positions left behind by a lost message."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from hub.core.ports import HeardPresence
+from hub.live import rounds as module
+from hub.live.opening import Wish
+from hub.protocol.close_codes import CloseCode
+from tests.live.stage import Stage, Tab
+
+
+def is_live(tab: Tab) -> bool:
+    return "live" in tab.types
+
+
+async def test_a_quiet_tab_gets_a_heartbeat_and_a_busy_one_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the position it should stand at."""
+    stage = Stage()
+    async with stage.tab() as tab:
+        await tab.until(is_live)
+        await stage.rounds.look_at_connections()
+        tab.connection.last_written -= module.HEARTBEAT_SECONDS
+        await stage.rounds.look_at_connections()
+        await tab.until(lambda tab: "heartbeat" in tab.types)
+    assert tab.types == ["snapshot", "live", "heartbeat"]
+    assert tab.frames[-1]["position"] == tab.at
+
+
+async def test_a_tab_that_reads_nothing_for_twenty_seconds_is_closed() -> None:
+    """4002, and its neighbour notices nothing."""
+    stage = Stage()
+    async with stage.tab() as slow, stage.tab() as quick:
+        await slow.until(is_live)
+        await quick.until(is_live)
+        slow.pause()
+        change = await stage.commit({"cart": [1]})
+        await quick.until_at(change.position)
+        now = asyncio.get_running_loop().time()
+        assert slow.connection.seconds_stuck(now + 1) >= 1
+        slow.connection._sending_since = now - module.STUCK_SECONDS - 1
+        await stage.rounds.look_at_connections()
+        await slow.until_closed()
+    assert (slow.code, quick.code) == (CloseCode.SLOW, None)
+
+
+async def test_a_last_message_lost_without_a_trace_is_noticed() -> None:
+    """Behind at two checks in a row means reading again; once may be a message on its way."""
+    stage = Stage()
+    async with stage.tab() as tab:
+        await tab.until(is_live)
+        change = await stage.commit({"cart": [1]}, is_heard=False)
+        await stage.rounds.check_positions()
+        assert tab.connection.conversation.position == stage.session.position
+        await stage.rounds.check_positions()
+        await tab.until_at(change.position)
+
+
+async def test_an_end_lost_without_a_trace_is_noticed() -> None:
+    """The position check finds that there is none any more."""
+    stage = Stage()
+    async with stage.tab() as tab:
+        await tab.until(is_live)
+        await stage.end()
+        await stage.rounds.check_positions()
+        await stage.rounds.check_positions()
+        await tab.until_closed()
+    assert (tab.types[-1], tab.code) == ("ended", CloseCode.ENDED)
+
+
+async def test_a_node_that_died_is_noticed_by_looking_again_who_is_connected() -> None:
+    """Its tabs vanish from presence without a message."""
+    stage = Stage()
+    one = {"id": "c", "app": None, "since": "t", "node": "dead"}
+    stage.world.store.connected = [one]
+    async with stage.tab(Wish(presence=True)) as tab:
+        await tab.until(is_live)
+        stage.fanout.on_heard(HeardPresence(stage.sid))
+        await tab.until(lambda tab: "presence" in tab.types)
+        stage.world.store.connected = []
+        await stage.rounds.check_presence()
+        await tab.until(lambda tab: tab.frames[-1].get("connections") == [])
