@@ -11,7 +11,7 @@ from pathlib import Path
 from starlette.requests import Request
 from starlette.responses import Response
 
-from hub.api.routes import Answer, Route
+from hub.api.routes import Answer, Parameter, Route
 from hub.errors import NotFound
 
 FOREVER = "public, max-age=31536000, immutable"
@@ -78,7 +78,7 @@ def client_routes(files: ClientFiles) -> list[Route]:
             ],
             serve,
             tag="operation",
-            parameters=(),
+            parameters=(Parameter("path", "path", "`index.js`, or a version and a file.", required=True),),
             problems=(404, 421, 431),
             is_public=True,
         )

@@ -6,6 +6,7 @@ No 5xx, no status, media type or body that the document does not describe. Strea
 from __future__ import annotations
 
 import os
+import re
 from typing import Any, cast
 
 import httpx
@@ -53,6 +54,16 @@ def hold(operation: Any, headers: dict[str, str]) -> None:
         case.validate_response(response, checks=CHECKS)
 
     run()
+
+
+async def test_every_place_in_a_path_is_described(node: Node) -> None:
+    """What stands in braces is a parameter, and what is a path parameter stands in braces."""
+    async with httpx.AsyncClient(base_url=node.url) as client:
+        document = (await client.get("/openapi.json")).json()
+    for path, methods in document["paths"].items():
+        for method, operation in methods.items():
+            named = {each["name"] for each in operation["parameters"] if each["in"] == "path"}
+            assert named == set(re.findall(r"{(\w+)}", path)), (method, path)
 
 
 @pytest.mark.parametrize("caller", ["service", "user"])
