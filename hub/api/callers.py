@@ -31,9 +31,9 @@ async def who_may_list(callers: Callers, scope: Scope) -> Principal:
     return operator
 
 
-async def user_or_operator(callers: Callers, scope: Scope, sid: str) -> Principal:
-    """The caller; for a session that is not the caller's own, as an operator if that is one."""
+async def user_or_operator(callers: Callers, scope: Scope, sid: str, *, is_for_operators: bool = False) -> Principal:
+    """The caller; as an operator, if that is one, for a session of somebody else or what only operators may."""
     principal = await callers.identify(scope)
-    if principal.kind == "user" and sid not in ("me", principal.sid):
+    if principal.kind == "user" and (is_for_operators or sid not in ("me", principal.sid)):
         return callers.operator_of(principal, scope) or principal
     return principal

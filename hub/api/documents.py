@@ -9,9 +9,12 @@ from hub.api import answers, reading
 from hub.api.callers import Callers, user_or_operator
 from hub.api.edge import request_id_of
 from hub.core import patch as patches
-from hub.core.access import not_readable
-from hub.core.json import loads
+from hub.core.access import View, not_readable
+from hub.core.change import Change
+from hub.core.document import sections_of
+from hub.core.json import Object, loads
 from hub.core.limits import MAX_CHANGES
+from hub.core.masking import masked_document, masked_ops
 from hub.core.patch import Patch
 from hub.core.position import Position
 from hub.core.principal import Principal
@@ -31,21 +34,29 @@ class Documents:
 
     async def read(self, request: Request) -> Response:
         """``GET …/document``."""
-        principal = await self._callers.identify(request.scope)
-        if "position" in request.query_params:
-            reading.position(request.query_params["position"], "position")
+        sid, position = request.path_params["sid"], _position(request)
+        principal = await user_or_operator(self._callers, request.scope, sid, is_for_operators=position is not None)
+        if position is not None and principal.kind != "operator":
             raise Forbidden("Past positions are for operators")
         only = reading.names(request, "sections")
         if only is not None:
-            self._sessions.sections.check_known(only)
-            if refused := not_readable(principal.grants, only):
-                raise Forbidden("These sections are not granted", sections=refused)
-        session = await self._sessions.live(principal, request.path_params["sid"])
-        headers = {"ETag": answers.entity_tag(session.position)}
+            self._check_named(principal, only)
+        session = await self._sessions.live(principal, sid)
+        at = position or session.position
+        headers = {"ETag": answers.entity_tag(at)}
         tags = reading.none_match(request)
-        if "*" in tags or str(session.position) in tags:
+        if "*" in tags or str(at) in tags:
             return answers.nothing(304, headers)
-        return answers.json(visible_part(session, principal.view, only), headers=headers)
+        if principal.kind != "operator":
+            return answers.json(visible_part(session, principal.view, only), headers=headers)
+        document = await self._sessions.document_at(session, position) if position else session.document
+        shown = {name: value for name, value in document.items() if only is None or name in only}
+        return answers.json(masked_document(shown), headers=headers)
+
+    def _check_named(self, principal: Principal, only: list[str]) -> None:
+        self._sessions.sections.check_known(only)
+        if principal.kind != "operator" and (refused := not_readable(principal.grants, only)):
+            raise Forbidden("These sections are not granted", sections=refused)
 
     async def patch(self, request: Request) -> Response:
         """``PATCH …/document``."""
@@ -112,7 +123,20 @@ class Documents:
             {
                 "from": str(since),
                 "to": str(last),
-                "changes": [answers.change(each, principal.view) for each in found],
+                "changes": [_shown(each, principal) for each in found],
             },
             headers={"ETag": answers.entity_tag(session.position)},
         )
+
+
+def _position(request: Request) -> Position | None:
+    text = request.query_params.get("position")
+    return None if text is None else reading.position(text, "position")
+
+
+def _shown(change: Change, principal: Principal) -> Object:
+    """A change as the caller may see it: operators see all of it, with its values masked."""
+    if principal.kind != "operator":
+        return answers.change(change, principal.view)
+    whole = answers.change(change, View("", frozenset(sections_of(change.ops))))
+    return whole | {"ops": masked_ops(change.ops), "actor": change.actor, "request_id": change.request_id}

@@ -162,6 +162,9 @@ class SessionStore(Protocol):
     async def changes(self, session: Session, since: Position, limit: int) -> History:
         """What came after ``since``, or why that cannot be said."""
 
+    async def document_at(self, session: Session, position: Position) -> Object | None:
+        """The document as it was at a position, if history reaches back to it."""
+
     async def change(self, session: Session, revision: int) -> Change | None:
         """One change, if history still has it."""
 

@@ -95,7 +95,7 @@ class Sessions:
     async def record(self, principal: Principal, sid: str) -> Session:
         """The session addressed, live or over. Raises ``SessionNotFound``."""
         sid = verdicts.addressed(principal, sid)
-        if principal.session is not None:
+        if principal.session is not None and principal.session.sid == sid:
             return principal.session
         session = await self._store.read(sid) if is_sid(sid) else None
         if session is None:
@@ -108,6 +108,13 @@ class Sessions:
         if session.ending is not None:
             raise verdicts.over(principal, session)
         return session
+
+    async def document_at(self, session: Session, position: Position) -> Object:
+        """The whole document as it was at a position of this history. Raises ``Compacted`` for any other."""
+        found = await self._store.document_at(session, position)
+        if found is None:
+            raise Compacted(f"{position} is not in this history", current=str(session.position))
+        return found
 
     async def changes(
         self, principal: Principal, sid: str, since: Position, limit: int

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from hub.core.change import Change
+from hub.core.document import apply
+from hub.core.json import Object
+from hub.core.limits import CHECKPOINT_EVERY
 from hub.core.ports import History
 from hub.core.position import Position
 from hub.core.session import Session
@@ -33,6 +36,18 @@ class Histories:
         if changes[0].position != since:
             return History((), "fork")
         return History(changes[1:])
+
+    async def document_at(self, session: Session, position: Position) -> Object | None:
+        """Rebuilt from the nearest entry before it that carries the whole document; ``None`` if there is none."""
+        first = max(1, position.revision // CHECKPOINT_EVERY * CHECKPOINT_EVERY)
+        entries = await self._calls.call("XRANGE", keys.history(session.sid), f"{first}-0", f"{position.revision}-0")
+        changes = [self._read(session, entry) for entry in entries]
+        if not changes or changes[-1].position != position or changes[0].document is None:
+            return None
+        document = changes[0].document
+        for change in changes[1:]:
+            document = apply(document, change.ops)
+        return document
 
     async def change(self, session: Session, revision: int) -> Change | None:
         """One change, if history still has it."""

@@ -9,6 +9,7 @@ from typing import Any
 
 from hub.core.chain import Chain
 from hub.core.change import Change
+from hub.core.json import Object
 from hub.core.mode import Mode
 from hub.core.ports import (
     Clock,
@@ -195,6 +196,9 @@ class Store:
 
     async def changes(self, session: Session, since: Position, limit: int) -> History:
         return await self._histories.changes(session, since, limit)
+
+    async def document_at(self, session: Session, position: Position) -> Object | None:
+        return await self._histories.document_at(session, position)
 
     async def change(self, session: Session, revision: int) -> Change | None:
         return await self._histories.change(session, revision)

@@ -43,7 +43,9 @@ messages_per_second = 1000
 issuer = "{issuer}"
 client_id = "hub"
 client_secret = "not used here"
-claims = {{ name = "name", email = "email" }}
+claims = {{ name = "name", email = "email", roles = "groups" }}
+operator_claim = "roles"
+operator_value = "operators"
 [sections.profile]
 browser = "write"
 initial = {{}}
