@@ -58,7 +58,7 @@ def test_keys_are_read() -> None:
         None,
         "key",
     ],
-    ids=repr,
+    ids=lambda value: f"{type(value).__name__}",
 )
 def test_an_unusable_key_is_passed_over(key: Any) -> None:
     """Threats 15, 24: small, foreign, malformed and encryption keys do not count; the good one beside them does."""
