@@ -44,7 +44,8 @@ def places(draw: st.DrawFn, document: Json) -> str:
     here: Json = document
     while isinstance(here, dict | list) and (not tokens or draw(st.booleans())):
         known: list[str] = _names_in(here)
-        token = draw(st.sampled_from(known)) if known and draw(st.integers(0, 5)) else draw(names)
+        is_known = bool(known) and draw(st.sampled_from([True] * 5 + [False]))
+        token: str = draw(st.sampled_from(known)) if is_known else draw(names)
         tokens.append(token)
         here = here.get(token) if isinstance(here, dict) else _element(here, token)
     return pointer.join(tokens)

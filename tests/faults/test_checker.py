@@ -1,32 +1,70 @@
-"""The checker itself: a forged history fails, each in its own way. A checker that cannot fail shows nothing."""
+"""The checker itself: a forged record fails, each in its own way. A checker that cannot fail shows nothing."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
 from itertools import pairwise
+from typing import Any
 
 import pytest
 
-from tests.support.histories import Acknowledged, Recorded, Seen, check
+from tests.support.histories import (
+    Acknowledged,
+    Ended,
+    Frame,
+    Recorded,
+    Refused,
+    Seen,
+    Story,
+    check,
+    documents,
+    violations,
+)
 
 pytestmark = pytest.mark.faults
 
+POSITIONS = ["1.aaaaaaaa", "2.bbbbbbbb", "3.cccccccc", "4.dddddddd"]
+FIRST = {"profile": {"n": True}}
+
 
 def honest() -> Recorded:
-    """Three commits, two reads."""
-    positions = ["1.aaaaaaaa", "2.bbbbbbbb", "3.cccccccc", "4.dddddddd"]
-    steps = list(pairwise(positions))
-    return Recorded(
-        first_position=positions[0],
-        first_document={"profile": {}},
+    """Three commits, three reads, a tab that heard it all, an end."""
+    steps = list(pairwise(POSITIONS))
+    recorded = Recorded(
+        first_position=POSITIONS[0],
+        first_document=FIRST,
         acknowledged=[Acknowledged(f"k{n}", base, at, n, n + 0.5) for n, (base, at) in enumerate(steps)],
-        reads=[Seen(positions[1], 0.6), Seen(positions[3], 9.0)],
+        refused=[Refused("k9", "position_mismatch")],
         history=[
-            {"base": base, "position": at, "ops": [{"op": "add", "path": f"/profile/k{n}", "value": 1}]}
+            {
+                "base": base,
+                "position": at,
+                "ops": [{"op": "add", "path": f"/profile/{n}", "value": f"k{n}"}],
+                "at": f"2026-11-24T10:00:0{n}.000Z",
+            }
             for n, (base, at) in enumerate(steps)
         ],
+        final=POSITIONS[-1],
     )
+    recorded.reads = [
+        Seen(POSITIONS[1], 0.6, 0.7),
+        Seen(POSITIONS[3], 9.0, 9.1, documents(recorded)[POSITIONS[3]]),
+        Seen(POSITIONS[3], 9.2, 9.3),
+    ]
+    heard = [{"type": "snapshot", "position": POSITIONS[0], "document": FIRST}]
+    heard += [{"type": "change", **change} for change in recorded.history]
+    heard.append({"type": "live", "position": POSITIONS[3]})
+    recorded.stories = [Story("tab", [Frame(n, message) for n, message in enumerate(heard)])]
+    return recorded
+
+
+def over() -> Recorded:
+    """The same, and the session was ended at 10."""
+    recorded = honest()
+    recorded.ended, recorded.final = Ended(9.9, 10.0), None
+    recorded.stories[0].frames += [Frame(10.1, {"type": "ended"}), Frame(10.2, {"type": "closed", "code": 4500})]
+    return recorded
 
 
 def lose_the_last(recorded: Recorded) -> None:
@@ -59,24 +97,133 @@ def split_a_key(recorded: Recorded) -> None:
     recorded.acknowledged[1] = replace(recorded.acknowledged[1], key="k0")
 
 
+def refuse_what_happened(recorded: Recorded) -> None:
+    """A false 412."""
+    recorded.refused.append(Refused("k1", "position_mismatch"))
+
+
 def read_the_past(recorded: Recorded) -> None:
     """A read shows less than what was acknowledged before it began."""
     recorded.reads.append(Seen("2.bbbbbbbb", 9.0))
 
 
-async def test_an_honest_history_passes() -> None:
+def read_backwards(recorded: Recorded) -> None:
+    """A read shows less than another one that was finished before it began."""
+    recorded.acknowledged.clear()
+    recorded.reads.append(Seen("3.cccccccc", 9.15, 9.2))
+
+
+def read_something_else(recorded: Recorded) -> None:
+    """A read shows a document that never was: ``1`` is not ``true``."""
+    recorded.reads[2] = replace(recorded.reads[2], document={"profile": {"n": 1, "0": "k0", "1": "k1", "2": "k2"}})
+
+
+def skip_a_change(recorded: Recorded) -> None:
+    """A tab was not told one change."""
+    del recorded.stories[0].frames[2]
+
+
+def change_a_change(recorded: Recorded) -> None:
+    """A tab was told something else."""
+    frames = recorded.stories[0].frames
+    frames[2] = Frame(2, frames[2].message | {"ops": [{"op": "add", "path": "/profile/1", "value": "else"}]})
+
+
+def break_a_change(recorded: Recorded) -> None:
+    """A tab was told what cannot be done."""
+    frames = recorded.stories[0].frames
+    frames[2] = Frame(2, frames[2].message | {"ops": [{"op": "remove", "path": "/nowhere"}]})
+
+
+def be_live_elsewhere(recorded: Recorded) -> None:
+    """A tab was told it is up to date when it is not."""
+    del recorded.stories[0].frames[3]
+
+
+def stay_behind(recorded: Recorded) -> None:
+    """A tab never heard the last change, nor that it is live."""
+    del recorded.stories[0].frames[3:]
+
+
+def turn_back_the_clock(recorded: Recorded) -> None:
+    """One node's clock is wrong."""
+    recorded.history[1] = recorded.history[1] | {"at": "2026-11-24T10:05:00.000Z"}
+
+
+def fail(recorded: Recorded) -> None:
+    """A caller got a 500."""
+    recorded.failures.append("Something went wrong in the hub")
+
+
+def commit_after_the_end(recorded: Recorded) -> None:
+    """A commit succeeds on a session that is over."""
+    recorded.acknowledged[-1] = replace(recorded.acknowledged[-1], asked=11.0, answered=11.5)
+
+
+def read_after_the_end(recorded: Recorded) -> None:
+    """A read does."""
+    recorded.reads.append(Seen(POSITIONS[3], 11.0, 11.1))
+
+
+def push_after_the_end(recorded: Recorded) -> None:
+    """A change follows ``ended``."""
+    frames = recorded.stories[0].frames
+    frames.insert(-1, Frame(10.15, frames[3].message))
+
+
+def come_back_after_the_end(recorded: Recorded) -> None:
+    """A tab connects again, is told again that it is over, and had been told before."""
+    recorded.stories[0].frames += recorded.stories[0].frames[-2:]
+
+
+def close_late(recorded: Recorded) -> None:
+    """A tab lives on for seconds."""
+    recorded.stories[0].frames[-1] = Frame(13.0, {"type": "closed", "code": 4500})
+
+
+def never_close(recorded: Recorded) -> None:
+    """A tab lives on for good."""
+    del recorded.stories[0].frames[-2:]
+
+
+FORGERIES: dict[Callable[[Recorded], None], str] = {
+    lose_the_last: "nothing_lost",
+    lose_the_middle: "one_history",
+    fork: "one_history",
+    double: "nothing_twice",
+    answer_twice: "one_history",
+    split_a_key: "nothing_twice",
+    refuse_what_happened: "nothing_twice",
+    read_the_past: "reads_follow",
+    read_backwards: "reads_follow",
+    read_something_else: "copies_converge",
+    skip_a_change: "copies_converge",
+    change_a_change: "copies_converge",
+    break_a_change: "copies_converge",
+    be_live_elsewhere: "copies_converge",
+    stay_behind: "copies_arrive",
+    turn_back_the_clock: "clocks_agree",
+    fail: "answers_are_clear",
+    commit_after_the_end: "end_is_final",
+    read_after_the_end: "end_is_final",
+    push_after_the_end: "end_is_final",
+    come_back_after_the_end: "end_is_final",
+    close_late: "end_is_final",
+    never_close: "end_is_final",
+}
+
+
+@pytest.mark.parametrize("record", [honest, over], ids=lambda f: f.__name__)
+async def test_an_honest_record_passes(record: Callable[[], Recorded]) -> None:
     """No false alarm."""
-    check(honest())
+    check(record())
 
 
-@pytest.mark.parametrize(
-    "forge",
-    [lose_the_last, lose_the_middle, fork, double, answer_twice, split_a_key, read_the_past],
-    ids=lambda f: f.__name__,
-)
-async def test_a_forged_history_fails(forge: Callable[[Recorded], None]) -> None:
-    """Each forgery is found."""
-    recorded = honest()
+@pytest.mark.parametrize(("forge", "broken"), FORGERIES.items(), ids=lambda f: getattr(f, "__name__", ""))
+async def test_a_forged_record_fails(forge: Callable[[Recorded], None], broken: Any) -> None:
+    """Each forgery is found, by the property it breaks."""
+    recorded = over() if broken == "end_is_final" else honest()
     forge(recorded)
+    assert any(fact.startswith(broken) for fact in violations(recorded)), violations(recorded)
     with pytest.raises(AssertionError):
         check(recorded)

@@ -61,6 +61,39 @@ async def test_the_feed_is_subscribed_before_the_session_is_read() -> None:
         assert stage.feed.log[0] == "subscribed"
 
 
+async def test_a_read_that_was_overtaken_says_nothing() -> None:
+    """It may have looked before the feed was heard again; only the newer read counts."""
+    stage = Stage()
+    async with stage.tab() as tab:
+        await tab.until(lambda tab: "live" in tab.types)
+        reload = tab.connection.conversation.on_reload
+        tab.connection.act(reload())
+        overtaken_read = tab.connection._reading
+        assert overtaken_read is not None
+        await asyncio.sleep(0)
+        tab.connection.act(reload())
+        await tab.until(lambda tab: tab.types.count("live") == 2)
+        assert overtaken_read.cancelled()
+
+
+async def test_a_tab_that_drains_with_more_to_say_is_not_forgotten() -> None:
+    """What draining itself puts is written at once, while the store still makes the snapshot wait."""
+    stage = Stage()
+    async with stage.tab() as tab:
+        await tab.until(lambda tab: "live" in tab.types)
+        tab.pause()
+        stage.fanout.on_mode("maintenance")
+        for number in range(MOST_FRAMES + 2):
+            await stage.commit({"cart": [number]})
+        stage.is_live.clear()
+        stage.world.store.failures = [Maintenance()]
+        tab.reading.set()
+        await tab.until(lambda tab: tab.types.count("mode") == 2)
+        assert tab.types.count("snapshot") == 1
+        stage.is_live.set()
+        await tab.until(lambda tab: fits(tab, stage))
+
+
 async def test_a_slow_tab_collapses_to_one_snapshot() -> None:
     """Far more changes than the outbox holds: what was dropped is made up for once, and the copy is right."""
     stage = Stage()

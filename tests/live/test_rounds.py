@@ -10,11 +10,16 @@ from hub.core.ports import HeardPresence
 from hub.live import rounds as module
 from hub.live.opening import Wish
 from hub.protocol.close_codes import CloseCode
+from hub.protocol.conversation import Phase
 from tests.live.stage import Stage, Tab
 
 
 def is_live(tab: Tab) -> bool:
     return "live" in tab.types
+
+
+def _phase(tab: Tab) -> Phase:
+    return tab.connection.conversation.phase
 
 
 async def test_a_quiet_tab_gets_a_heartbeat_and_a_busy_one_none(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -53,10 +58,13 @@ async def test_a_last_message_lost_without_a_trace_is_noticed() -> None:
     async with stage.tab() as tab:
         await tab.until(is_live)
         change = await stage.commit({"cart": [1]}, is_heard=False)
+        reads = stage.world.store.reads
         await stage.rounds.check_positions()
-        assert tab.connection.conversation.position == stage.session.position
+        assert _phase(tab) is Phase.LIVE
         await stage.rounds.check_positions()
+        assert _phase(tab) is Phase.READING
         await tab.until_at(change.position)
+        assert stage.world.store.reads == reads + 1
 
 
 async def test_an_end_lost_without_a_trace_is_noticed() -> None:

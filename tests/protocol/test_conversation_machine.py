@@ -15,89 +15,19 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from hub.core.access import View
 from hub.core.change import Change
-from hub.core.document import apply
 from hub.core.position import Position
 from hub.core.session import Session
 from hub.protocol import messages
 from hub.protocol.close_codes import CloseCode
 from hub.protocol.conversation import Action, Close, Conversation, Phase, Push, Read, Reply, Send, Show
 from tests.core.strategies import comparable
-from tests.protocol.facts import ENDING, FIRST, after, change, position, session
+from tests.protocol.facts import ENDING
+from tests.protocol.model import VIEWS, Message, Store, Tab
 
 MOST_WAITING = 4  # mode, presence, snapshot and live: what one draining may put
-VIEWS = [View("aaaaaaaa", frozenset({"a"})), View("bbbbbbbb", frozenset({"a", "hidden"}))]
-Message = messages.Message
 
 
-class Store:
-    """The truth: every session state that ever was, by position, and the history as it is now."""
-
-    def __init__(self) -> None:
-        self.now = session(FIRST)
-        self.history: list[Change] = []
-        self.states: dict[Position, Session] = {self.now.position: self.now}
-        self._branch = 0
-
-    def commit(self, section: str) -> Change:
-        at = self.now.position
-        to = position(at.revision + 1, f"{self._branch}")
-        ops = [{"op": "add", "path": f"/{section}/n", "value": f"{to}"}]
-        happened = change(at, to, ops)
-        self.now = after(self.now, happened)
-        self.states[to] = self.now
-        self.history.append(happened)
-        return happened
-
-    def lose(self, count: int) -> None:
-        """A failover to a store that never heard of the last ``count`` commits."""
-        lost = self.history[len(self.history) - count :]
-        if lost and lost[0].base is not None:
-            self.history = self.history[: -len(lost)]
-            self.now = self.states[lost[0].base]
-            self._branch += 1
-
-    def compact(self) -> None:
-        self.history = self.history[-1:]
-
-    def answer(self, since: Position | None) -> tuple[list[Change] | None, Session, Any]:
-        """What a read finds now: changes, or a snapshot and why."""
-        if since is None:
-            return None, self.now, None
-        if since == self.now.position:
-            return [], self.now, None
-        for number, each in enumerate(self.history):
-            if each.base == since:
-                return self.history[number:], self.now, None
-        return None, self.now, "ahead" if since.revision > self.now.position.revision else "compacted"
-
-
-class Tab:
-    """A copy, built from what was received and nothing else."""
-
-    def __init__(self) -> None:
-        self.document: Any = None
-        self.at = self.view = ""
-        self.is_over = False
-        self.lives = 0
-
-    def receive(self, message: Message, truth: dict[str, Session]) -> None:
-        assert not self.is_over, "nothing follows the end"
-        match message["type"]:
-            case "snapshot":
-                self.document, self.at, self.view = message["document"], message["position"], message["view"]
-            case "change":
-                assert message["base"] == self.at, "a change that does not fit was sent"
-                self.document, self.at = apply(self.document, message["ops"]), message["position"]
-            case "live":
-                assert message["position"] == self.at
-                sections = next(view.sections for view in VIEWS if view.name == message["view"])
-                true = {name: value for name, value in truth[self.at].document.items() if name in sections}
-                assert comparable(self.document) == comparable(true)
-                self.view, self.lives = message["view"], self.lives + 1
-            case "heartbeat":
-                assert message.get("position") in (None, self.at), "the tab would think it lost something"
-            case "ended":
-                self.is_over = True
+rarely = st.sampled_from([False, False, False, True])
 
 
 class ConversationMachine(RuleBasedStateMachine):
@@ -111,8 +41,8 @@ class ConversationMachine(RuleBasedStateMachine):
         self.asked: list[Position | None] = []  # at most one: a new read replaces the old
         self.found: tuple[list[Change] | None, Session, Any] | None = None
         self.closed: CloseCode | None = None
-        self.view = VIEWS[0]
-        self.reconnect()
+        self.is_lost = False
+        self.open(VIEWS[0])
 
     # the edge: what a connection does with actions
 
@@ -152,21 +82,21 @@ class ConversationMachine(RuleBasedStateMachine):
 
     # the tab
 
-    @rule()
-    @precondition(lambda self: self.closed is not None and not self.waiting and not self.tab.is_over)
-    def reconnect(self) -> None:
-        """The tab comes (back), to go on from what it holds."""
-        self.talk = Conversation(self.view)
+    @rule(view=st.sampled_from(VIEWS), is_new=rarely)
+    def reconnect(self, view: View, is_new: bool) -> None:
+        """The line breaks, whatever waited is gone, and the tab comes back, to go on from what it holds."""
+        if self.tab.is_over or self.closed is CloseCode.ENDED:
+            return
+        self.act(self.talk.on_closing(CloseCode.SHUTDOWN))
+        if is_new:
+            self.tab = Tab()
+        self.open(view)
+
+    def open(self, view: View) -> None:
+        self.talk = Conversation(view)
         self.closed, self.asked, self.found, self.feed, self.waiting = None, [], None, [], []
         at = Position.parse(self.tab.at) if self.tab.at else None
         self.act(self.talk.on_opened(at, self.tab.view or None))
-
-    @rule()
-    def drop_line(self) -> None:
-        """The connection breaks; whatever was waiting is gone."""
-        self.act(self.talk.on_closing(CloseCode.SHUTDOWN))
-        if not self.tab.is_over:
-            self.waiting = []
 
     @rule(
         frame=st.sampled_from(['{"type":"ping"}', '{"type":"activity"}', '{"type":"commit","id":"abcdefgh-1234_XYZ"}'])
@@ -183,35 +113,29 @@ class ConversationMachine(RuleBasedStateMachine):
 
     # the store and its feed
 
-    @rule(section=st.sampled_from(["a", "hidden"]), is_lost=st.booleans())
-    def commit(self, section: str, is_lost: bool) -> None:
-        """Somebody commits; the feed may lose the message."""
-        happened = self.store.commit(section)
-        if not is_lost:
-            self.feed.append(happened)
+    @rule(sections=st.lists(st.sampled_from(["a", "hidden"]), min_size=1, max_size=3), is_lost=rarely)
+    def commit(self, sections: list[str], is_lost: bool) -> None:
+        """Somebody commits; the feed may lose the messages."""
+        happened = [self.store.commit(section) for section in sections]
+        if is_lost:
+            self.is_lost = True
+        else:
+            self.feed += happened
 
-    @rule(count=st.integers(1, 3))
+    @rule(count=st.integers(1, 5))
     def hear(self, count: int) -> None:
         """The feed brings what it has."""
         for heard in self.feed[:count]:
             self.act(self.talk.on_change(heard))
         self.feed = self.feed[count:]
 
-    @rule(count=st.integers(1, 2))
-    def fail_over(self, count: int) -> None:
-        """The store loses its latest commits; the feed is lost with it, and everybody reads again."""
-        self.store.lose(count)
-        self.feed = []
-        self.act(self.talk.on_reload())
-
-    @rule()
-    def compact(self) -> None:
-        """The store forgets old history."""
-        self.store.compact()
-
-    @rule()
-    def lose_feed(self) -> None:
-        """The feed is lost and restored."""
+    @rule(what=st.sampled_from(["fail over", "compact", "lose feed"]), count=st.integers(1, 2))
+    def disturb(self, what: str, count: int) -> None:
+        """The store loses its latest commits, or forgets its oldest; the feed is lost and restored."""
+        if what == "compact":
+            self.store.compact()
+            return
+        self.store.lose(count if what == "fail over" else 0)
         self.feed = []
         self.act(self.talk.on_reload())
 
@@ -240,7 +164,6 @@ class ConversationMachine(RuleBasedStateMachine):
     @rule(view=st.sampled_from(VIEWS))
     def change_view(self, view: View) -> None:
         """Rights change."""
-        self.view = view
         self.act(self.talk.on_view(view))
 
     @rule()
@@ -250,10 +173,10 @@ class ConversationMachine(RuleBasedStateMachine):
         self.act(self.talk.on_presence([]))
         self.act(self.talk.on_heartbeat())
 
-    @rule(really=st.integers(0, 9))
-    def end(self, really: int) -> None:
+    @rule(really=st.sampled_from([False] * 15 + [True]))
+    def end(self, really: bool) -> None:
         """Now and then, the session ends."""
-        if really == 0:
+        if really:
             self.act(self.talk.on_ended(ENDING))
 
     # what holds
@@ -266,12 +189,14 @@ class ConversationMachine(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         """When all is quiet and positions are compared, the copy is the truth."""
-        if self.tab.is_over or (self.closed is not None and self.talk.phase is Phase.OVER and self.waiting):
+        if self.closed is CloseCode.ENDED:
+            while self.waiting:
+                self.write_one()
+            assert self.tab.is_over
             return
-        if self.closed is not None:
-            self.reconnect()
         self._settle()
-        if self.talk.position != self.store.now.position:  # the last message was lost without a trace
+        if self.talk.position != self.store.now.position:
+            assert self.is_lost, "only a lost message may leave a copy behind"
             self.act(self.talk.on_reload())
             self._settle()
         assert self.tab.at == str(self.store.now.position)
@@ -279,20 +204,31 @@ class ConversationMachine(RuleBasedStateMachine):
         assert comparable(self.tab.document) == comparable(true)
         assert self.tab.lives > 0
 
+    @rule(turns=st.integers(3, 12))
+    def work(self, turns: int) -> None:
+        """All goes its way for a while: the feed, the reads, the tab."""
+        for _ in range(turns):
+            self._turn()
+
     def _settle(self) -> None:
         for _ in range(200):
-            if self.feed:
-                self.hear(1)
-            elif self.asked:
-                self.store_answers()
-            elif self.found is not None:
-                self.answer_arrives()
-            elif self.waiting or self.talk.phase is Phase.BEHIND:
-                self.write_one()
-            else:
+            if not self._turn():
                 return
         raise AssertionError("it does not come to rest")
 
+    def _turn(self) -> bool:
+        if self.feed:
+            self.hear(1)
+        elif self.asked:
+            self.store_answers()
+        elif self.found is not None:
+            self.answer_arrives()
+        elif self.waiting or self.talk.phase is Phase.BEHIND:
+            self.write_one()
+        else:
+            return False
+        return True
+
 
 TestConversation = ConversationMachine.TestCase
-TestConversation.settings = settings(deadline=None, max_examples=120, stateful_step_count=40)
+TestConversation.settings = settings(deadline=None, max_examples=400, stateful_step_count=50)

@@ -14,6 +14,8 @@ import orjson
 
 from hub.core.chain import Chain, position_at
 from hub.core.change import Change, decode_entry, encode_entry
+from hub.core.document import apply
+from hub.core.json import Object
 from hub.core.ports import (
     CommitOutcome,
     Conflict,
@@ -192,6 +194,16 @@ class MemoryStore:
             return History((), "ahead" if since.revision > session.position.revision else "fork")
         at = [number for number, each in enumerate(history) if each.position == since]
         return History(history[at[0] + 1 :][:limit]) if at else History((), "compacted")
+
+    async def document_at(self, session: Session, position: Position) -> Object | None:
+        await self._turn()
+        document: Object | None = None
+        for change in self.histories[session.sid]:
+            if change.position.revision <= position.revision:
+                document = change.document if document is None else apply(document, change.ops)
+                if change.position == position:
+                    return document
+        return None
 
     async def change(self, session: Session, revision: int) -> Change | None:
         await self._turn()

@@ -1,20 +1,30 @@
-"""A checker over what callers recorded under load: does it fit one history, with nothing lost and nothing twice?
+"""A checker over what callers recorded under load: do answers, reads and frames fit one history?
 
-It knows nothing of the hub. Each property raises ``AssertionError`` with what does not fit.
+It knows nothing of the hub but its wire words. ``violations`` names every property that does not hold and
+what shows it; an empty list is the proof. Times are seconds of one monotonic clock; only their order counts,
+and an operation counts as *before* another only if it was answered before the other was asked.
 """
 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import datetime
+from itertools import pairwise
 from typing import Any
 
 from hub.core.document import apply
+from hub.core.json import equal
+from hub.errors import PatchConflict
+
+CLOSE_SECONDS = 1.0
+BACKWARDS_SECONDS = 1.0  # the store's clock is heard with each answer; nodes may differ by that little
 
 
 @dataclass(frozen=True)
 class Acknowledged:
-    """A commit that was answered: its key, where it stands, and when it was asked and answered (seconds)."""
+    """A commit that was answered: its key, where it stands, and when it was asked and answered."""
 
     key: str
     base: str
@@ -24,22 +34,63 @@ class Acknowledged:
 
 
 @dataclass(frozen=True)
+class Refused:
+    """A commit that was told it did not happen (412, 409): its key and the code."""
+
+    key: str
+    code: str
+
+
+@dataclass(frozen=True)
 class Seen:
-    """A read: the position it showed, and when it began."""
+    """A read: the position it showed, when it was asked and answered, and the document if it showed that too."""
 
     position: str
     began: float
+    finished: float = float("inf")
+    document: Any = None
+
+
+@dataclass(frozen=True)
+class Ended:
+    """The session was ended: when that was asked and acknowledged, and how long its connections may live on."""
+
+    asked: float
+    answered: float
+    close_seconds: float = CLOSE_SECONDS
+
+
+@dataclass(frozen=True)
+class Frame:
+    """What a tab heard: a message of the hub, or ``{"type": "closed", "code": …}``."""
+
+    at: float
+    message: dict[str, Any]
+
+
+@dataclass
+class Story:
+    """All that one tab heard, over all its connections."""
+
+    name: str
+    frames: list[Frame] = field(default_factory=list)
 
 
 @dataclass
 class Recorded:
-    """What happened to one session: acknowledged commits, reads, and the history as the hub tells it."""
+    """What happened to one session. ``history`` is the store's, from ``first_position`` on, as
+    ``{base, position, ops, at?}``; ``final`` is where it stands after quiet, ``None`` if it was not looked at."""
 
     first_position: str
     first_document: Any
     acknowledged: list[Acknowledged] = field(default_factory=list)
+    refused: list[Refused] = field(default_factory=list)
     reads: list[Seen] = field(default_factory=list)
     history: list[dict[str, Any]] = field(default_factory=list)
+    stories: list[Story] = field(default_factory=list)
+    failures: list[str] = field(default_factory=list)
+    ended: Ended | None = None
+    final: str | None = None
 
 
 def revision(position: str) -> int:
@@ -47,52 +98,176 @@ def revision(position: str) -> int:
     return int(position.partition(".")[0])
 
 
-def check_one_history(recorded: Recorded) -> None:
+def one_history(recorded: Recorded) -> Iterator[str]:
     """Every base is the position before, from the first to the last; no position is answered to two keys."""
     at = recorded.first_position
     for change in recorded.history:
-        assert change["base"] == at, f"{change['base']} does not continue {at}"
-        assert revision(change["position"]) == revision(at) + 1
+        if change["base"] != at or revision(change["position"]) != revision(at) + 1:
+            yield f"{change['base']} → {change['position']} does not continue {at}"
         at = change["position"]
     keys: dict[str, str] = {}
     for each in recorded.acknowledged:
-        assert keys.setdefault(each.position, each.key) == each.key, f"{each.position} was answered to two commits"
+        if keys.setdefault(each.position, each.key) != each.key:
+            yield f"{each.position} was answered to two commits"
 
 
-def check_nothing_lost(recorded: Recorded) -> None:
+def nothing_lost(recorded: Recorded) -> Iterator[str]:
     """Each acknowledged commit is a step of the history."""
     steps = {(change["base"], change["position"]) for change in recorded.history}
     for each in recorded.acknowledged:
-        assert (each.base, each.position) in steps, f"{each} is not in the history"
+        if (each.base, each.position) not in steps:
+            yield f"{each} is not in the history"
 
 
-def check_nothing_twice(recorded: Recorded) -> None:
-    """One key, one change: the marker each commit leaves is set once, and one key is answered one position."""
+def marks(recorded: Recorded) -> Counter[str]:
+    """How often each text was written: every commit of a load writes its own key, once."""
+    values = (op.get("value") for change in recorded.history for op in change["ops"])
+    texts = (text for value in values for text in (value if isinstance(value, list) else [value]))
+    return Counter(text for text in texts if isinstance(text, str))
+
+
+def nothing_twice(recorded: Recorded) -> Iterator[str]:
+    """One key, one change and one answer; what was refused as not done is not done."""
     answers: dict[str, str] = {}
     for each in recorded.acknowledged:
-        assert answers.setdefault(each.key, each.position) == each.position, f"{each.key} has two positions"
-    set_paths = Counter(op["path"] for change in recorded.history for op in change["ops"])
-    assert not [path for path, times in set_paths.items() if times > 1], set_paths.most_common(3)
+        if answers.setdefault(each.key, each.position) != each.position:
+            yield f"{each.key} has two positions"
+    written = marks(recorded)
+    yield from (f"{key} took effect {times} times" for key, times in written.items() if times > 1)
+    yield from (f"{each} although it took effect" for each in recorded.refused if each.key in written)
 
 
-def check_reads(recorded: Recorded) -> None:
-    """A read that began after an answer shows that commit or a later one."""
-    for read in recorded.reads:
-        before = [revision(each.position) for each in recorded.acknowledged if each.answered < read.began]
-        assert revision(read.position) >= max(before, default=0), f"{read} is older than what was acknowledged"
+def reads_follow(recorded: Recorded) -> Iterator[str]:
+    """A read shows every commit acknowledged, and nothing older than any read finished, before it began."""
+    facts = [(each.answered, revision(each.position)) for each in recorded.acknowledged]
+    facts += [(each.finished, revision(each.position)) for each in recorded.reads]
+    facts.sort(reverse=True)
+    least = 0
+    for read in sorted(recorded.reads, key=lambda read: read.began):
+        while facts and facts[-1][0] < read.began:
+            least = max(least, facts.pop()[1])
+        if revision(read.position) < least:
+            yield f"{read.position} was read when {least} was known"
+
+
+def documents(recorded: Recorded) -> dict[str, Any]:
+    """The document at each position of the history."""
+    document = recorded.first_document
+    found = {recorded.first_position: document}
+    for change in recorded.history:
+        document = apply(document, change["ops"])
+        found[change["position"]] = document
+    return found
 
 
 def document_at(recorded: Recorded) -> Any:
     """The document that the history leads to."""
-    document = recorded.first_document
-    for change in recorded.history:
-        document = apply(document, change["ops"])
-    return document
+    return list(documents(recorded).values())[-1]
+
+
+def copies_converge(recorded: Recorded) -> Iterator[str]:
+    """What a tab built from its frames is, at each position, the document there; so is what reads showed."""
+    known = documents(recorded)
+    for read in recorded.reads:
+        if read.document is not None and not equal(read.document, known.get(read.position)):
+            yield f"a read at {read.position} showed another document"
+    for story in recorded.stories:
+        yield from _replayed(story, known)
+
+
+def _replayed(story: Story, known: dict[str, Any]) -> Iterator[str]:
+    at, document = "", None
+    for frame in story.frames:
+        message = frame.message
+        match message["type"]:
+            case "snapshot":
+                at, document = message["position"], message["document"]
+            case "change":
+                if message["base"] != at:
+                    yield f"{story.name}: {message['base']} does not continue {at}"
+                try:
+                    document = apply(document or {}, message["ops"])
+                except PatchConflict as error:
+                    yield f"{story.name}: {message['position']} does not apply: {error}"
+                at = message["position"]
+            case "live" if message["position"] != at:
+                yield f"{story.name}: live at {message['position']}, the copy is at {at}"
+            case _:
+                continue
+        if not equal(document, known.get(at)):
+            yield f"{story.name}: at {at} the copy differs from the history"
+
+
+def copies_arrive(recorded: Recorded) -> Iterator[str]:
+    """After quiet every tab is where the store is."""
+    if recorded.final is None:
+        return
+    for story in recorded.stories:
+        places = [frame.message["position"] for frame in story.frames if _moves(frame)]
+        if not places or places[-1] != recorded.final:
+            yield f"{story.name} is at {places[-1:]} when the store is at {recorded.final}"
+
+
+def _moves(frame: Frame) -> bool:
+    return frame.message["type"] in ("snapshot", "change", "live")
+
+
+def end_is_final(recorded: Recorded) -> Iterator[str]:
+    """Nothing asked after the end was acknowledged succeeds; tabs hear ``ended``, nothing more, and are closed."""
+    if recorded.ended is None:
+        return
+    end = recorded.ended
+    yield from (f"{each} was asked after the end" for each in recorded.acknowledged if each.asked > end.answered)
+    yield from (f"{each.position} was read after the end" for each in recorded.reads if each.began > end.answered)
+    for story in recorded.stories:
+        types = [frame.message["type"] for frame in story.frames]
+        if types[-2:] != ["ended", "closed"] or story.frames[-1].message["code"] != 4500:
+            yield f"{story.name} heard {types[-4:]} in the end"
+        elif "ended" in types[:-2]:
+            yield f"{story.name} heard something after ended"
+        elif (late := story.frames[-1].at - end.answered) > end.close_seconds:
+            yield f"{story.name} was closed {late:.1f} s after the end"
+
+
+def clocks_agree(recorded: Recorded) -> Iterator[str]:
+    """The times in the history go forward, whichever node wrote them."""
+    times = [datetime.fromisoformat(change["at"]) for change in recorded.history if "at" in change]
+    for before, after in pairwise(times):
+        if (before - after).total_seconds() > BACKWARDS_SECONDS:
+            yield f"{after} follows {before}"
+
+
+def answers_are_clear(recorded: Recorded) -> Iterator[str]:
+    """No caller met an error of the hub's own (a 5xx that is no 503)."""
+    yield from recorded.failures
+
+
+PROPERTIES = (
+    answers_are_clear,
+    one_history,
+    nothing_lost,
+    nothing_twice,
+    reads_follow,
+    copies_converge,
+    copies_arrive,
+    end_is_final,
+    clocks_agree,
+)
+
+
+def violations(recorded: Recorded) -> list[str]:
+    """Each as ``property: what shows it``."""
+    return [f"{holds.__name__}: {fact}" for holds in PROPERTIES for fact in _facts(holds, recorded)]
+
+
+def _facts(holds: Any, recorded: Recorded) -> list[str]:
+    try:
+        return list(holds(recorded))
+    except PatchConflict as error:
+        return [f"the history does not apply to itself: {error}"]
 
 
 def check(recorded: Recorded) -> None:
-    """All of it."""
-    check_one_history(recorded)
-    check_nothing_lost(recorded)
-    check_nothing_twice(recorded)
-    check_reads(recorded)
+    """All of it. Raises ``AssertionError`` with what does not fit."""
+    found = violations(recorded)
+    assert not found, found[:5]

@@ -137,8 +137,8 @@ class Cluster:
             file.close()
         shutil.rmtree(self.folder, ignore_errors=True)
 
-    def node(self, **environment: str) -> Node:
-        """Start one more node and wait until it is ready."""
+    def node(self, module: str = "hub", **environment: str) -> Node:
+        """Start one more node and wait until it is ready; ``module`` is what ``python -m`` runs."""
         port = free_port()
         settings = {
             "HUB_STORE_URL": self.store_url,
@@ -146,7 +146,7 @@ class Cluster:
             "HUB_PUBLIC_URL": f"http://127.0.0.1:{port}",
             **environment,
         }
-        command = [sys.executable, "-m", "hub", "serve", "--bind", f"127.0.0.1:{port}"]
+        command = [sys.executable, "-m", module, "serve", "--bind", f"127.0.0.1:{port}"]
         process = subprocess.Popen(
             [*command, "--config", str(self.folder / "hub.toml")],
             stdout=subprocess.DEVNULL,

@@ -27,9 +27,14 @@ export function openSession(options) {
   return session
 }
 
-/** Go to the page that says why; out of a frame, the whole window goes. Back must not lead here again. */
+/**
+ * Go to the page that says why; out of a frame, the whole window goes. Back must not lead here again.
+ * The window and its frames hear of the end at the same moment: whoever is first leads the way, once.
+ */
 export function leave(reason) {
   root.setAttribute('data-veiled', '')
+  if (window.top.isLeavingSession) return
+  window.top.isLeavingSession = true
   window.top.location.replace('/auth/signed-out?reason=' + encodeURIComponent(reason ?? ''))
 }
 

@@ -1,0 +1,55 @@
+"""The summary of the proof: one line a fault, printed at the end of a run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import pytest
+
+
+@dataclass
+class Row:
+    """What is known of one fault."""
+
+    operations: int = 0
+    injected: int = 0
+    violations: int | None = None
+    control: str = "not run"
+
+
+@dataclass
+class Summary:
+    """By the fault's name."""
+
+    rows: dict[str, Row] = field(default_factory=dict)
+
+    def row(self, name: str) -> Row:
+        """To be filled in."""
+        return self.rows.setdefault(name, Row())
+
+
+SUMMARY = pytest.StashKey[Summary]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """One summary a run."""
+    config.stash[SUMMARY] = Summary()
+
+
+@pytest.fixture
+def row(request: pytest.FixtureRequest) -> Callable[[str], Row]:
+    """The line of a fault, by its name."""
+    return request.config.stash[SUMMARY].row
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Print it."""
+    rows = config.stash[SUMMARY].rows
+    if not rows:
+        return
+    terminalreporter.section("consistency under faults")
+    terminalreporter.write_line(f"{'fault':<24}{'operations':>11}{'injected':>10}{'violations':>12}  control")
+    for name, row in rows.items():
+        count = "not run" if row.violations is None else row.violations
+        terminalreporter.write_line(f"{name:<24}{row.operations:>11}{row.injected:>10}{count:>12}  {row.control}")

@@ -1,0 +1,157 @@
+"""A node that lacks something: ``python -m tests.faults.crippled serve …`` with ``CRIPPLES=name,name``.
+
+Each cripple switches one mechanism off, so that the checker can be seen to object. They live here, and are patched in
+from outside: the hub has no switch for them. Some only change a number or a clock, for tests that would take too long.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+from unittest.mock import patch
+
+SKEW_SECONDS = 300.0
+
+
+def fast_clock() -> None:
+    """The machine's clock is five minutes ahead."""
+    _skew(SKEW_SECONDS)
+
+
+def slow_clock() -> None:
+    """The machine's clock is five minutes behind."""
+    _skew(-SKEW_SECONDS)
+
+
+def _skew(seconds: float) -> None:
+    honest = time.time
+    patch("time.time", lambda: honest() + seconds).start()
+
+
+def own_clock() -> None:
+    """The store's clock is not listened to."""
+    from hub.store.clock import StoreClock
+
+    patch.object(StoreClock, "heard", lambda *_: None).start()
+
+
+def deaf() -> None:
+    """A feed that was lost and is back makes nobody read again."""
+    from hub.live.fanout import Fanout
+
+    patch.object(Fanout, "on_feed_restored", lambda _: None).start()
+
+
+def gullible() -> None:
+    """Every change is pushed, whether it continues the copy or not."""
+    from hub.core.judge import Verdict
+
+    patch("hub.protocol.conversation.judge", lambda *_: Verdict.APPLY).start()
+
+
+def hasty() -> None:
+    """Positions are checked twice a second."""
+    patch("hub.live.rounds.CHECK_POSITIONS_SECONDS", 0.5).start()
+
+
+def unchecked() -> None:
+    """Positions are not checked."""
+    from hub.live.rounds import Rounds
+
+    async def check_nothing(_: Rounds) -> None:
+        """Nothing."""
+
+    patch.object(Rounds, "check_positions", check_nothing).start()
+
+
+def forgetful() -> None:
+    """Idempotency keys are not remembered."""
+    from hub.store.sessions import Records
+
+    commit, read = Records.commit, Records.read_with_key
+    patch.object(Records, "commit", lambda self, before, after, _: commit(self, before, after, None)).start()
+    patch.object(Records, "read_with_key", lambda self, sid, _: read(self, sid, None)).start()
+
+
+def leaky() -> None:
+    """An outbox that is full drops the frame and says nothing."""
+    from hub.live.outbox import MOST_FRAMES, Outbox, Put
+
+    put = Outbox.put
+
+    def put_or_drop(self: Outbox, frame: bytes) -> Put:
+        return put(self, frame) if len(self) < MOST_FRAMES - 1 else Put.KEPT
+
+    patch.object(Outbox, "put", put_or_drop).start()
+
+
+def incomparable() -> None:
+    """A commit is written whatever the position is by now, over what another one wrote."""
+
+    def edit(text: str) -> str:
+        return text.replace("if at[2] ~= ARGV[1] then", "if false then").replace("call('XADD'", "pcall('XADD'")
+
+    _edit_scripts({"commit": edit})
+
+
+def undead() -> None:
+    """A commit writes the whole record, status included, without looking whether the session lives."""
+
+    def edit(text: str) -> str:
+        text = text.replace("if at[1] ~= 'live' or", "if")
+        return text.replace("('HSET', KEYS[1], 'position'", "('HSET', KEYS[1], 'status', 'live', 'position'")
+
+    _edit_scripts({"commit": edit})
+
+
+def _edit_scripts(edits: dict[str, Callable[[str], str]]) -> None:
+    import hashlib
+
+    from hub.store.scripts import Scripts
+
+    init = Scripts.__init__
+
+    def init_edited(self: Any, calls: Any) -> None:
+        init(self, calls)
+        for name, edit in edits.items():
+            text = self._sources[name]
+            assert edit(text) != text, f"{name}.lua has changed: the cripple does not fit any more"
+            self._sources[name] = edit(text)
+            self._digests[name] = hashlib.sha1(edit(text).encode(), usedforsecurity=False).hexdigest()
+
+    patch.object(Scripts, "__init__", init_edited).start()
+
+
+CRIPPLES = {
+    cripple.__name__: cripple
+    for cripple in (
+        fast_clock,  # clocks first: others import the hub, which takes the clock as it finds it
+        slow_clock,
+        own_clock,
+        deaf,
+        gullible,
+        hasty,
+        unchecked,
+        forgetful,
+        leaky,
+        incomparable,
+        undead,
+    )
+}
+
+
+def main() -> int:
+    """Cripple, then run the hub."""
+    wanted = [name for name in os.environ.get("CRIPPLES", "").split(",") if name]
+    for name in sorted(wanted, key=list(CRIPPLES).index):
+        CRIPPLES[name]()
+    from hub.cli import main as run_hub
+
+    return run_hub()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,13 @@
+"""How long the proof takes: seconds in ``make test``, minutes in ``make faults`` (``FAULTS=long``)."""
+
+from __future__ import annotations
+
+import os
+
+IS_LONG = os.environ.get("FAULTS") == "long"
+
+LOAD_SECONDS = 15.0 if IS_LONG else 1.5
+RACES = 1000 if IS_LONG else 250
+CONTROL_RACES = 150 if IS_LONG else 60
+HURRY = "" if IS_LONG else "hasty"  # cripple of nodes whose position checks a test waits for
+CHECK_SECONDS = 30.0 if IS_LONG else 4.0  # two of their rounds, with room
