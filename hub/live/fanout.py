@@ -137,6 +137,11 @@ class Fanout:
                 if connection.wants_presence:
                     connection.act(connection.conversation.on_presence(shown))
 
+    async def tell_presence_of(self, sid: str) -> None:
+        """The same for a session that may be followed here."""
+        if (follow := self.registry.get(sid)) is not None:
+            await self.tell_presence(follow)
+
     def on_mode(self, mode: Mode) -> None:
         """The node can do more or less than before: every tab is told."""
         for connection in self.registry.connections():

@@ -146,6 +146,8 @@ class Live:
             connection.act(connection.conversation.on_opened(wish.position, wish.view))
             if (mode := self._mode()) != "live":
                 connection.act(connection.conversation.on_mode(mode))
+            if wish.presence and not counted:
+                await self.fanout.tell_presence_of(session.sid)  # its own arrival is told to nobody
             if counted:
                 with contextlib.suppress(Unavailable):
                     await self._presence.arrive(session, connection.id, connection.app)

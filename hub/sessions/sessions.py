@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -45,7 +46,7 @@ class Sessions:
     ) -> None:
         self._store, self._commits, self._rates = store, commits, rates
         self.sections, self._lifetimes = sections, lifetimes
-        self._slides: dict[str, int] = {}
+        self._slides: OrderedDict[str, int] = OrderedDict()  # when each was slid last, oldest first
 
     # open
 
@@ -180,9 +181,12 @@ class Sessions:
         """The user did something: slide the idle deadline, now and then, and never because of it fail."""
         now, idle = self._store.clock.now_ms(), self._lifetimes.idle_ms
         pause = min(idle // TOUCH_FRACTION, TOUCH_LATEST_MS)
-        if now - self._slides.get(session.sid, 0) < pause:
+        if now - self._slides.get(session.sid, -pause) < pause:
             return
-        self._slides = {sid: at for sid, at in self._slides.items() if now - at < pause} | {session.sid: now}
+        self._slides[session.sid] = now
+        self._slides.move_to_end(session.sid)
+        while now - next(iter(self._slides.values())) >= pause:
+            self._slides.popitem(last=False)
         with contextlib.suppress(Unavailable):
             await self._store.touch(session, idle)
 

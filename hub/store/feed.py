@@ -58,6 +58,7 @@ class Feed:
         self._follower: Follower | None = None
         self._counts: dict[str, int] = {}
         self._awaited: dict[str, asyncio.Future[None]] = {}
+        self._unconfirmed: dict[str, int] = {}  # SSUBSCRIBEs sent on this connection: only the last answer counts
         self._connection: AbstractConnection | None = None
         self._probe_tag = secrets.token_hex(8)
         self._probe_heard_at = 0.0
@@ -128,6 +129,7 @@ class Feed:
         # From here on new followers say so on this connection themselves; no turn passes in between.
         self._connection = connection
         missing = {keys.channel(tag) for tag in [*self._counts, self._probe_tag]}
+        self._unconfirmed = dict.fromkeys(missing, 1)
         await connection.send_packed_command(connection.pack_commands([("SSUBSCRIBE", channel) for channel in missing]))
         while missing:
             reply = await connection.read_response(timeout=PROBE_LATEST_SECONDS)
@@ -153,9 +155,17 @@ class Feed:
             elif (heard := parse(payload)) is not None and self._follower is not None:
                 self._follower.on_heard(heard)
         elif kind == b"ssubscribe":
-            self._confirm(channel.decode())
-            return str(channel.decode())
+            return self._subscribed(channel.decode())
         return ""
+
+    def _subscribed(self, channel: str) -> str:
+        left = self._unconfirmed.get(channel, 1) - 1
+        if left > 0:  # it was left and taken up again meanwhile: this answers the first time
+            self._unconfirmed[channel] = left
+            return ""
+        self._unconfirmed.pop(channel, None)
+        self._confirm(channel)
+        return channel
 
     def _confirm(self, channel: str) -> None:
         confirmed = self._awaited.pop(channel, None)
@@ -166,6 +176,8 @@ class Feed:
         if self._connection is None:
             self._confirm(channel)  # the next connection subscribes to all that is counted, then tells
             return
+        if command == "SSUBSCRIBE":
+            self._unconfirmed[channel] = self._unconfirmed.get(channel, 0) + 1
         with contextlib.suppress(RedisError, OSError):
             await self._connection.send_command(command, channel)
 

@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from tests.support.answers import good
-from tests.support.nodes import READER_KEY, Node
+from tests.support.nodes import READER_KEY, SERVICE_KEY, Node
 from tests.support.tabs import Opened, Tab, as_service, as_user, merge, open_tab, resume_tab
 
 pytestmark = pytest.mark.edge
@@ -200,3 +200,13 @@ async def test_all_tabs_hear_all_changes_in_one_order(node: Node, opened: Opened
         assert tab.document == document
         assert tab.types.count("snapshot") == 1
         await tab.__aexit__(None, None, None)
+
+
+async def test_a_service_hears_at_once_who_is_connected(node: Node, opened: Opened) -> None:
+    """Its own connection is told to nobody, so no arrival will tell it."""
+    async with await open_tab(node, opened.token, query="?app=a") as tab:
+        await tab.until_live()
+        async with await open_tab(node, SERVICE_KEY, opened.sid, "?presence=1") as service:
+            await service.until(lambda tab: "presence" in tab.types, 2)
+            (told,) = [frame for frame in service.frames if frame["type"] == "presence"]
+            assert [each["app"] for each in told["connections"]] == ["a"]

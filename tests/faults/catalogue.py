@@ -6,14 +6,20 @@ import asyncio
 import os
 import signal
 import time
+from datetime import datetime
 
 from tests.faults.lengths import CHECK_SECONDS, HURRY
-from tests.faults.stage import Fault, Stage
+from tests.faults.stage import CRIPPLED, Fault, Stage
+from tests.support.histories import revision
+from tests.support.tabs import as_user, log_in
 
 FEED_SECONDS = 6.0  # an end whose message is lost with the feed closes connections within that
 OUTAGE_SECONDS = 2.4  # longer than a call to the store may take
 PAUSE_SECONDS = 0.4
 DROPPED_AT_ONCE = 3
+SLOW_SECONDS = 1.5
+NEIGHBOUR_BEHIND = 60
+LATE_SECONDS = 0.2
 
 
 async def cut_feeds(stage: Stage) -> None:
@@ -33,7 +39,7 @@ async def drop_publishes(stage: Stage) -> None:
     """Single changes do not reach the second node, others after them do."""
     while stage.seconds_left > PAUSE_SECONDS:
         stage.proxy.drop_changes += DROPPED_AT_ONCE
-        await stage.until(lambda: not stage.proxy.drop_changes)
+        await stage.until(lambda: not stage.proxy.drop_changes or stage.seconds_left < 0)
         await asyncio.sleep(PAUSE_SECONDS / 4)
     stage.injected += stage.proxy.dropped
 
@@ -60,15 +66,13 @@ async def lose_answers(stage: Stage) -> None:
         await stage.until_commits(5)
         await _lose_answers(stage)
         stage.proxy.cut()
-        stage.proxy.is_holding = False
         stage.injected += 1
         await asyncio.sleep(PAUSE_SECONDS)
 
 
 async def _lose_answers(stage: Stage) -> None:
-    before = stage.proxy.lost_commits
-    stage.proxy.is_holding = True
-    await stage.until(lambda: stage.proxy.lost_commits > before)
+    stage.proxy.lose_the_next_commit = True
+    await stage.until(lambda: stage.proxy.is_holding or stage.seconds_left < 0)
 
 
 async def freeze_store(stage: Stage) -> None:
@@ -100,33 +104,103 @@ async def restart_store_without_its_last_writes(stage: Stage) -> None:
     stage.cluster.store.start()
 
 
+async def pause_a_reader(stage: Stage) -> None:
+    """A tab stops reading until more waits for it than its node keeps; its neighbours hear everything meanwhile."""
+    slow, neighbour = stage.living.copies[2], stage.living.copies[1]
+    while stage.seconds_left > SLOW_SECONDS:
+        slow.reads.clear()
+        await asyncio.sleep(SLOW_SECONDS)
+        behind = _revision_of_last(stage) - revision(neighbour.position)
+        if behind > NEIGHBOUR_BEHIND:
+            stage.more.append(f"ada: copies_arrive: the neighbour of a slow tab is {behind} changes behind")
+        slow.reads.set()
+        await asyncio.sleep(PAUSE_SECONDS)
+
+
+def _revision_of_last(stage: Stage) -> int:
+    return revision(stage.living.recorded.acknowledged[-1].position)
+
+
+async def count_collapses(stage: Stage) -> None:
+    """How often the slow tab was given a snapshot for all that it had not read."""
+    frames = [frame.message for frame in stage.living.copies[2].story.frames]
+    stage.injected += sum(frame["type"] == "snapshot" and frame["reason"] == "reload" for frame in frames)
+
+
+async def outlive_a_deadline(stage: Stage) -> None:
+    """A session opened for a second ends after a second, on every node and by the store's clock."""
+    node = await asyncio.to_thread(lambda: stage.cluster.node(CRIPPLED, CRIPPLES="fast_clock", HUB_SESSION__IDLE="1s"))
+    opened = await log_in(stage.cluster, node, "linus")
+    for each in [*stage.nodes, node]:
+        async with as_user(each, opened) as user:
+            about = (await user.get("/v1/sessions/me")).json()
+            assert about["status"] == "live", about
+    deadline = datetime.fromisoformat(about["idle_expires_at"]).timestamp() + LATE_SECONDS
+    await asyncio.sleep(deadline - time.time())
+    for each in [*stage.nodes, node]:
+        async with as_user(each, opened) as user:
+            answer = await user.get("/v1/sessions/me")
+            if answer.status_code != 401:
+                stage.more.append(f"linus: end_is_final: {answer.status_code} after the deadline")
+    stage.injected += len(stage.nodes) + 1
+
+
+def both(cripples: str) -> tuple[str, str]:
+    """The same for both nodes."""
+    return cripples, cripples
+
+
 FAULTS = [
     Fault(
         "feed cut",
-        "deaf,unchecked",
+        both("deaf,unchecked"),
         "copies_arrive",
         during=cut_feeds,
         after=cut_feeds_and_commit,
         close_seconds=FEED_SECONDS,
     ),
-    Fault("publish dropped", "gullible", "copies_converge", during=drop_publishes),
+    Fault("publish dropped", both("gullible"), "copies_converge", during=drop_publishes),
     Fault(
         "last publish dropped",
-        "unchecked",
+        both("unchecked"),
         "copies_arrive",
         after=drop_the_last_publish,
-        nodes=(HURRY, HURRY),
+        nodes=both(HURRY),
         quiet_seconds=CHECK_SECONDS,
+        control_quiet_seconds=CHECK_SECONDS,
     ),
-    Fault("node killed", "forgetful", "nothing_twice", during=kill_a_node),
-    Fault("answers lost", "forgetful", "nothing_twice", during=lose_answers, close_seconds=FEED_SECONDS),
-    Fault("store frozen", "forgetful", "nothing_twice", during=freeze_store, close_seconds=FEED_SECONDS),
+    Fault("node killed", both("forgetful"), "nothing_twice", during=kill_a_node),
+    Fault("answers lost", both("forgetful"), "nothing_twice", during=lose_answers, close_seconds=FEED_SECONDS),
+    Fault(
+        "store frozen",
+        both("forgetful"),
+        "nothing_twice",
+        during=freeze_store,
+        close_seconds=FEED_SECONDS,
+        least_seconds=OUTAGE_SECONDS + 2.0,
+    ),
     Fault(
         "store restarted",
-        "",
+        both(""),
         "nothing_lost",
         during=restart_store,
         control_during=restart_store_without_its_last_writes,
         close_seconds=FEED_SECONDS,
+    ),
+    Fault(
+        "slow reader",
+        both("leaky"),
+        "copies_converge",
+        during=pause_a_reader,
+        after=count_collapses,
+        pad_bytes=40_000,
+        least_seconds=2 * SLOW_SECONDS + PAUSE_SECONDS,
+    ),
+    Fault(
+        "clock skew",
+        ("", "own_clock"),
+        "clocks_agree",
+        after=outlive_a_deadline,
+        nodes=("fast_clock", "slow_clock"),
     ),
 ]

@@ -13,12 +13,17 @@ from dataclasses import dataclass, field
 from redis.asyncio import Redis
 
 from hub.store.embedded import EmbeddedStore
-from tests.faults.lengths import LOAD_SECONDS
+from tests.faults.lengths import IS_LONG, LOAD_SECONDS
 from tests.support.load import Load, Track, new_key
 from tests.support.nodes import Cluster, Node, cluster
 from tests.support.store_proxy import StoreProxy
+from tests.support.waiting import eventually
 
 QUIET_SECONDS = 6.0
+FACT_SECONDS = 10.0
+CRIPPLED = "tests.faults.crippled"
+SMALL_BUFFER_BYTES = 8192
+LONGEST_CONTROL_SECONDS = 3.0
 
 
 @dataclass
@@ -60,13 +65,16 @@ class Stage:
     async def until_commits(self, count: int) -> None:
         """Until so many more commits were acknowledged."""
         acknowledged = self.living.recorded.acknowledged
-        await self.until(lambda goal=len(acknowledged) + count: len(acknowledged) >= goal)
+        goal = len(acknowledged) + count
+        await self.until(lambda: len(acknowledged) >= goal or self.seconds_left < 0)
 
-    async def until(self, fact: Callable[[], bool], seconds: float = 10.0) -> None:
+    async def until(self, fact: Callable[[], bool]) -> None:
         """Until a fact of this process holds."""
-        async with asyncio.timeout(seconds):
-            while not fact():
-                await asyncio.sleep(0.002)
+
+        async def holds() -> bool:
+            return fact()
+
+        await eventually(holds, FACT_SECONDS)
 
     @property
     def seconds_left(self) -> float:
@@ -83,11 +91,11 @@ async def nothing(_: Stage) -> None:
 
 @dataclass(frozen=True)
 class Fault:
-    """What goes wrong: ``during`` the load, and ``after`` its last commit. ``nodes``: cripples of both in any case,
-    ``control``: what is switched off in the control, whose absence breaks ``breaks``."""
+    """What goes wrong: ``during`` the load, and ``after`` its last commit. ``nodes``: cripples of the two in any case,
+    ``control``: what they lack in the control, whose absence breaks ``breaks``."""
 
     name: str
-    control: str
+    control: tuple[str, str]
     breaks: str
     during: Act = nothing
     after: Act = nothing
@@ -95,18 +103,23 @@ class Fault:
     control_during: Act | None = None
     close_seconds: float = 1.0
     quiet_seconds: float = QUIET_SECONDS
+    control_quiet_seconds: float = 2.0
+    pad_bytes: int = 0  # of each commit; tabs then have small buffers
+    least_seconds: float = 0.0  # of load, where the fault itself takes that long
 
 
 @asynccontextmanager
-async def stage(fault: Fault, cripple: str, seconds: float) -> AsyncIterator[Stage]:
-    """Set it up; both nodes lack ``cripple`` beside what the fault says."""
+async def stage(fault: Fault, control: tuple[str, str], seconds: float) -> AsyncIterator[Stage]:
+    """Set it up; the nodes lack ``control`` beside what the fault says."""
     with cluster() as made:
         async with StoreProxy(made.folder, made.store_url) as proxy:
-            cripples = [",".join(name for name in (of_node, cripple) if name) for of_node in fault.nodes]
+            cripples = [",".join(names) for names in zip(fault.nodes, control, strict=True)]
             urls = (made.store_url, proxy.url)
             nodes = await asyncio.gather(*(_node(made, *each) for each in zip(urls, cripples, strict=True)))
             async with Load(made, nodes, seconds) as load:
-                living = await load.track("ada", [nodes[0], nodes[1], nodes[1]])
+                load.pad_bytes = fault.pad_bytes
+                small = SMALL_BUFFER_BYTES if fault.pad_bytes else 0
+                living = await load.track("ada", [nodes[0], nodes[1], nodes[1]], receive_bytes=small)
                 ending = await load.track("grace", nodes, will_end=True)
                 yield Stage(made, nodes, proxy, load, living, ending)
             for node in nodes:  # before the wire goes, so that they leave in peace
@@ -116,13 +129,13 @@ async def stage(fault: Fault, cripple: str, seconds: float) -> AsyncIterator[Sta
 
 async def _node(made: Cluster, store_url: str, cripples: str) -> Node:
     more = {"HUB_STORE_URL": store_url, "CRIPPLES": cripples}
-    return await asyncio.to_thread(lambda: made.node("tests.faults.crippled", **more))
+    return await asyncio.to_thread(lambda: made.node(CRIPPLED, **more))
 
 
 async def perform(fault: Fault, *, is_control: bool) -> tuple[Stage, list[str]]:
     """Run it; what does not hold. A control is short: one violation is enough."""
-    seconds = min(LOAD_SECONDS, 2.0) if is_control else LOAD_SECONDS
-    async with stage(fault, fault.control if is_control else "", seconds) as set_up:
+    seconds = max(LONGEST_CONTROL_SECONDS if is_control and IS_LONG else LOAD_SECONDS, fault.least_seconds)
+    async with stage(fault, fault.control if is_control else ("", ""), seconds) as set_up:
         load, living, ending = set_up.load, set_up.living, set_up.ending
         load.until = time.monotonic() + seconds
         during = fault.control_during if is_control and fault.control_during else fault.during
@@ -138,5 +151,5 @@ async def perform(fault: Fault, *, is_control: bool) -> tuple[Stage, list[str]]:
             load.end_later(ending, 0.7, fault.close_seconds),
         )
         await fault.after(set_up)
-        found = await load.settle(fault.quiet_seconds)
+        found = await load.settle(fault.control_quiet_seconds if is_control else fault.quiet_seconds)
         return set_up, found + set_up.more

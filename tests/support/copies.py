@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import socket
 import time
 from collections.abc import Sequence
 from typing import Any
@@ -32,7 +33,10 @@ class Copy:
         self.nodes, self._token, self._sid = nodes, token, sid
         self.position, self.view = "", ""
         self.is_over = False
-        self._socket: ClientConnection | None = None
+        self.reads = asyncio.Event()
+        self.reads.set()
+        self.receive_bytes = 0  # of the system's buffer, where not the usual
+        self._connection: ClientConnection | None = None
         self._pending: dict[str, tuple[Message, asyncio.Future[Message]]] = {}
         self._news = asyncio.Condition()
         self._task = asyncio.create_task(self._run())
@@ -74,19 +78,28 @@ class Copy:
         while not self.is_over:
             living = [node for node in self.nodes if node.process.poll() is None]
             try:
-                async with self._connect(living[0]) as socket:
-                    self._socket = socket
-                    await self._listen(socket)
+                async with await self._connect(living[0]) as connection:
+                    self._connection = connection
+                    await self._listen(connection)
             except (OSError, InvalidHandshake, ConnectionClosed, TimeoutError):
                 await asyncio.sleep(AGAIN_SECONDS)
             finally:
-                self._socket = None
+                self._connection = None
         for _, answer in self._pending.values():
             answer.cancel()
 
-    def _connect(self, node: Node) -> connect:
+    async def _connect(self, node: Node) -> ClientConnection:
         query = f"?position={self.position}&view={self.view}" if self.position else ""
-        return connect(
+        raw = socket.socket()
+        if self.receive_bytes:
+            raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, self.receive_bytes)
+        raw.setblocking(False)
+        try:
+            await asyncio.get_running_loop().sock_connect(raw, ("127.0.0.1", node.port))
+        except OSError:
+            raw.close()
+            raise
+        return await connect(
             f"{node.ws_url}/v1/sessions/{self._sid}/live{query}",
             subprotocols=[Subprotocol("hub.v1")],
             additional_headers=bearer(self._token),
@@ -95,16 +108,18 @@ class Copy:
             ping_interval=None,
             proxy=None,
             close_timeout=1,
+            sock=raw,
         )
 
-    async def _listen(self, socket: ClientConnection) -> None:
+    async def _listen(self, connection: ClientConnection) -> None:
         try:
-            async for text in socket:
+            async for text in connection:
+                await self.reads.wait()
                 await self._take(json.loads(text))
         except ConnectionClosed:
             pass
-        self.is_over = (socket.close_code or 0) >= 4500
-        await self._take({"type": "closed", "code": socket.close_code})
+        self.is_over = (connection.close_code or 0) >= 4500
+        await self._take({"type": "closed", "code": connection.close_code})
 
     async def _take(self, message: Message) -> None:
         self.story.frames.append(Frame(time.monotonic(), message))
@@ -124,6 +139,6 @@ class Copy:
             self._news.notify_all()
 
     async def _say(self, message: Message) -> None:
-        if self._socket is not None:
+        if self._connection is not None:
             with contextlib.suppress(ConnectionClosed):
-                await self._socket.send(json.dumps(message))
+                await self._connection.send(json.dumps(message))

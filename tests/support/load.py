@@ -65,8 +65,10 @@ class Load:
         for client in self._clients.values():
             await client.aclose()
 
-    async def track(self, user: str, tabs: Sequence[Node], *, will_end: bool = False) -> Track:
-        """A new session with a tab on each of these nodes."""
+    async def track(
+        self, user: str, tabs: Sequence[Node], *, will_end: bool = False, receive_bytes: int = 0
+    ) -> Track:
+        """A new session with a tab on each of these nodes, the last one with so small a buffer."""
         opened = await log_in(self.cluster, tabs[0], user)
         log = [f"seed-{number}" for number in range(SEEDS)]
         service = self._clients[tabs[0].port]
@@ -76,6 +78,7 @@ class Load:
         for number, node in enumerate(tabs):
             others = [each for each in self.nodes if each is not node]
             track.copies.append(Copy(f"{user}-tab-{number}", [node, *others], opened.token))
+        track.copies[-1].receive_bytes = receive_bytes
         track.recorded.stories = [copy.story for copy in track.copies]
         assert all([await copy.until_at(track.recorded.first_position, 5) for copy in track.copies])
         self.tracks.append(track)

@@ -15,6 +15,7 @@ from types import TracebackType
 HEADER = b"*3\r\n$8\r\nsmessage\r\n"
 MESSAGE = re.compile(rb"\*3\r\n\$8\r\nsmessage\r\n\$\d+\r\n([^\r]*)\r\n\$(\d+)\r\n")
 CHANGE = b"c "
+DONE = b"$4\r\ndone\r\n"  # the answer to a commit that was made
 
 
 class StoreProxy:
@@ -25,13 +26,15 @@ class StoreProxy:
         self.url = f"unix://{self._path}"
         self.drop_changes = 0  # so many of the next published changes are lost, each to this node only
         self.dropped = 0
-        self.is_holding = False  # answers of the store are swallowed
-        self.lost_commits = 0  # swallowed answers that said ``done``
+        self.lose_the_next_commit = False  # its answer is swallowed, and from then on every answer
+        self.is_holding = False
+        self.lost_commits = 0
         self._writers: set[asyncio.StreamWriter] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
         self._server: asyncio.Server | None = None
 
     async def __aenter__(self) -> StoreProxy:
-        self._server = await asyncio.start_unix_server(self._serve, self._path)
+        self._server = await asyncio.start_unix_server(self._accept, self._path)
         return self
 
     async def __aexit__(
@@ -40,12 +43,18 @@ class StoreProxy:
         assert self._server is not None
         self._server.close()
         self.cut()
-        await self._server.wait_closed()
+        await asyncio.gather(*self._tasks)
 
     def cut(self) -> None:
-        """Close every connection."""
+        """Close every connection, and be a good wire again."""
+        self.lose_the_next_commit = self.is_holding = False
         for writer in self._writers:
             writer.close()
+
+    def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.create_task(self._serve(reader, writer))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     async def _serve(self, node_reader: asyncio.StreamReader, node: asyncio.StreamWriter) -> None:
         try:
@@ -85,10 +94,13 @@ class Wire:
         if self._is_feed:
             self._rest += data
             return b"".join(self._whole_messages())
-        if self._proxy.is_holding:
-            self._proxy.lost_commits += data.count(b"$4\r\ndone\r\n")
-            return b""
-        return data
+        proxy = self._proxy
+        if DONE in data and proxy.lose_the_next_commit:
+            proxy.lose_the_next_commit, proxy.is_holding = False, True
+        if not proxy.is_holding:
+            return data
+        proxy.lost_commits += data.count(DONE)
+        return b""
 
     def _whole_messages(self) -> list[bytes]:
         passed = []
