@@ -1,6 +1,7 @@
 # Everyday commands. Only Python >= 3.11 (with venv) and make are needed; the rest is brought along.
 #   make demo    the whole thing on this machine          make test   every test, browser included
 #   make check   lint, types and the fast tests           make bench  the performance table
+#   make faults  the consistency contract, while parts fail, for minutes
 
 VENV   := .venv
 PY     := $(VENV)/bin/python
@@ -8,10 +9,10 @@ STAMP  := $(VENV)/.setup
 PYTEST ?= $(PY) -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check bench browser lock clean
+.PHONY: help setup demo test check faults bench browser lock clean
 
 help:
-	@sed -n '2,3s/^# *//p' Makefile
+	@sed -n '2,4s/^# *//p' Makefile
 
 setup: $(STAMP)
 
@@ -39,7 +40,10 @@ check: setup
 	$(VENV)/bin/ruff check
 	$(VENV)/bin/ruff format --check
 	$(VENV)/bin/mypy hub tests demo_apps
-	$(PYTEST) -m 'not (e2e or browser or faults)'
+	$(PYTEST) -m 'not (edge or e2e or browser or faults)'
+
+faults: setup
+	FAULTS=long $(PYTEST) tests/faults --timeout 300
 
 bench: setup
 	$(PY) -m tests.benchmarks

@@ -76,13 +76,25 @@ async def _lose_answers(stage: Stage) -> None:
 
 
 async def freeze_store(stage: Stage) -> None:
-    """It does not answer for longer than anybody waits, then does what it was told meanwhile."""
-    await stage.until_commits(5)
-    os.kill(stage.store_pid, signal.SIGSTOP)
+    """It does not answer for longer than anybody waits, then does what it was told meanwhile: among that, surely,
+    a commit whose caller has been told that nobody knows."""
+    alone = await stage.load.track("linus", [stage.nodes[1]])
+    await asyncio.gather(stage.load.write_blind(alone, 1), _freeze_at_a_commit(stage, alone.opened.sid))
+
+
+async def _freeze_at_a_commit(stage: Stage, sid: str) -> None:
+    pid, is_frozen = stage.store_pid, asyncio.Event()
+
+    def freeze() -> None:
+        os.kill(pid, signal.SIGSTOP)
+        is_frozen.set()
+
+    stage.proxy.before_commit = (sid, freeze)
     try:
+        await is_frozen.wait()
         await asyncio.sleep(OUTAGE_SECONDS)
     finally:
-        os.kill(stage.store_pid, signal.SIGCONT)
+        os.kill(pid, signal.SIGCONT)
     stage.injected += 1
 
 
@@ -177,7 +189,7 @@ FAULTS = [
         "nothing_twice",
         during=freeze_store,
         close_seconds=FEED_SECONDS,
-        least_seconds=OUTAGE_SECONDS + 2.0,
+        least_seconds=OUTAGE_SECONDS + 1.0,
     ),
     Fault(
         "store restarted",

@@ -6,14 +6,16 @@ from outside: the hub has no switch for them. Some only change a number or a clo
 
 from __future__ import annotations
 
+import asyncio
 import os
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 from unittest.mock import patch
 
 SKEW_SECONDS = 300.0
+LATE_SECONDS = 0.05
 
 
 def fast_clock() -> None:
@@ -78,12 +80,13 @@ def forgetful() -> None:
 
 def leaky() -> None:
     """An outbox that is full drops the frame and says nothing."""
-    from hub.live.outbox import MOST_FRAMES, Outbox, Put
+    from hub.live.outbox import MOST_BYTES, MOST_FRAMES, Outbox, Put
 
     put = Outbox.put
 
     def put_or_drop(self: Outbox, frame: bytes) -> Put:
-        return put(self, frame) if len(self) < MOST_FRAMES - 1 else Put.KEPT
+        is_full = len(self) >= MOST_FRAMES - 1 or self._bytes + len(frame) > MOST_BYTES
+        return Put.KEPT if is_full else put(self, frame)
 
     patch.object(Outbox, "put", put_or_drop).start()
 
@@ -98,12 +101,21 @@ def incomparable() -> None:
 
 
 def undead() -> None:
-    """A commit writes the whole record, status included, without looking whether the session lives."""
+    """A commit writes the whole record, status included, without looking whether the session lives; and a history
+    is closed late, which would otherwise stop most such commits."""
+    from hub.store.ends import Ends
 
     def edit(text: str) -> str:
         text = text.replace("if at[1] ~= 'live' or", "if")
         return text.replace("('HSET', KEYS[1], 'position'", "('HSET', KEYS[1], 'status', 'live', 'position'")
 
+    after = Ends._after
+
+    async def after_a_while(self: Ends, sids: Sequence[str]) -> None:
+        await asyncio.sleep(LATE_SECONDS)
+        await after(self, sids)
+
+    patch.object(Ends, "_after", after_a_while).start()
     _edit_scripts({"commit": edit})
 
 

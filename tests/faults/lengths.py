@@ -6,8 +6,8 @@ import os
 
 IS_LONG = os.environ.get("FAULTS") == "long"
 
-LOAD_SECONDS = 15.0 if IS_LONG else 1.5
+LOAD_SECONDS = 15.0 if IS_LONG else 1.2
 RACES = 1000 if IS_LONG else 250
-CONTROL_RACES = 150 if IS_LONG else 60
+CONTROL_RACES = 40
 HURRY = "" if IS_LONG else "hasty"  # cripple of nodes whose position checks a test waits for
-CHECK_SECONDS = 30.0 if IS_LONG else 4.0  # two of their rounds, with room
+CHECK_SECONDS = 30.0 if IS_LONG else 3.0  # two of their rounds, with room

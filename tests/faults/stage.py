@@ -55,7 +55,7 @@ class Stage:
     async def cut_feeds(self) -> None:
         """The store closes every feed connection, as it does with a reader that is too slow."""
         async with Redis.from_url(self.cluster.store_url) as store:
-            self.injected += int(await store.execute_command("CLIENT", "KILL", "TYPE", "pubsub"))
+            self.injected += int(await store.client_kill_filter(_type="pubsub"))
 
     async def commit(self) -> None:
         """One more commit, through the node that has no faulty wire."""

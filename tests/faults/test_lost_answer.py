@@ -30,7 +30,7 @@ def own_cluster() -> Iterator[Cluster]:
 
 
 class Rounds:
-    """Commits that insist on their position and count one on, each asked twice: at one node, unheard, then at another."""
+    """Commits that insist on their position and count one on, each asked at one node, unheard, then at another."""
 
     def __init__(self, own_cluster: Cluster, nodes: list[Node], track: Track) -> None:
         self.cluster, self.nodes, self.track = own_cluster, nodes, track

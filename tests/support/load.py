@@ -65,9 +65,7 @@ class Load:
         for client in self._clients.values():
             await client.aclose()
 
-    async def track(
-        self, user: str, tabs: Sequence[Node], *, will_end: bool = False, receive_bytes: int = 0
-    ) -> Track:
+    async def track(self, user: str, tabs: Sequence[Node], *, will_end: bool = False, receive_bytes: int = 0) -> Track:
         """A new session with a tab on each of these nodes, the last one with so small a buffer."""
         opened = await log_in(self.cluster, tabs[0], user)
         log = [f"seed-{number}" for number in range(SEEDS)]
@@ -125,7 +123,7 @@ class Load:
         if count is not None:
             ops.append({"op": "replace", "path": "/profile/count", "value": count})
         if self.pad_bytes:
-            ops.append({"op": "add", "path": "/profile/pad", "value": "x" * self.pad_bytes})
+            ops.append({"op": "add", "path": "/profile/pad", "value": key * (self.pad_bytes // len(key))})
         return ops
 
     async def write_blind(self, track: Track, number: int) -> None:

@@ -27,6 +27,7 @@ class StoreProxy:
         self.drop_changes = 0  # so many of the next published changes are lost, each to this node only
         self.dropped = 0
         self.lose_the_next_commit = False  # its answer is swallowed, and from then on every answer
+        self.before_commit: tuple[str, Callable[[], None]] | None = None  # called once, before one of this sid is sent
         self.is_holding = False
         self.lost_commits = 0
         self._writers: set[asyncio.StreamWriter] = set()
@@ -87,6 +88,9 @@ class Wire:
     def to_store(self, data: bytes) -> bytes:
         """All of it; a subscription says that this is the feed."""
         self._is_feed = self._is_feed or b"SSUBSCRIBE" in data
+        if (wanted := self._proxy.before_commit) is not None and b"\r\nc " + wanted[0].encode() in data:
+            self._proxy.before_commit = None
+            wanted[1]()
         return data
 
     def to_node(self, data: bytes) -> bytes:
