@@ -24,6 +24,8 @@ from hub.errors import ConfigurationError
 DRAIN_SECONDS = 22.0
 CLOSE_SECONDS = 4
 LIFESPAN_SECONDS = 3.0
+PING_SECONDS = 20.0  # a peer that went to sleep or lost its network says nothing: it is asked now and then
+PONG_SECONDS = 10.0
 LARGEST_FRAME_BYTES = 128 * 1024
 
 Tls = tuple[str, str | None]
@@ -134,7 +136,8 @@ def make_config(application: Application, tls: Tls | None) -> uvicorn.Config:
         ws="websockets-sansio",
         ws_max_size=LARGEST_FRAME_BYTES,
         ws_per_message_deflate=False,
-        ws_ping_interval=None,
+        ws_ping_interval=PING_SECONDS,
+        ws_ping_timeout=PONG_SECONDS,
         lifespan="on",
         log_config=None,
         access_log=False,
