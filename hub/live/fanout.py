@@ -33,6 +33,8 @@ class Fanout:
         self.registry = Registry(feed, clock, per_session, self.check)
         self._tasks: set[asyncio.Task[None]] = set()
         self._lost_timer: asyncio.TimerHandle | None = None
+        # Those to read again within a second, and the mode that is not told them before: what they show may be lost.
+        self._due: dict[Connection, Mode | None] = {}
 
     # the feed
 
@@ -67,10 +69,17 @@ class Fanout:
         loop = asyncio.get_running_loop()
         for connection in self.registry.connections():
             delay = random.uniform(0, SPREAD_SECONDS)  # noqa: S311 - spreads, hides nothing
-            loop.call_later(delay, self._reload_one, connection)
+            self._due.setdefault(connection, None)
+            loop.call_later(delay, self._reload_due, connection)
         for follow in self.registry.follows():
             if follow.watchers:
                 self.registry.check(follow)
+
+    def _reload_due(self, connection: Connection) -> None:
+        withheld = self._due.pop(connection, None)
+        self._reload_one(connection)
+        if withheld is not None:
+            connection.act(connection.conversation.on_mode(withheld))
 
     def _reload_one(self, connection: Connection) -> None:
         connection.act(connection.conversation.on_reload())
@@ -143,9 +152,13 @@ class Fanout:
             await self.tell_presence(follow)
 
     def on_mode(self, mode: Mode) -> None:
-        """The node can do more or less than before: every tab is told."""
+        """The node can do more or less than before: every tab is told; that all is well, once it has read again."""
         for connection in self.registry.connections():
-            connection.act(connection.conversation.on_mode(mode))
+            is_withheld = mode == "live" and connection in self._due
+            if connection in self._due:
+                self._due[connection] = mode if is_withheld else None
+            if not is_withheld:
+                connection.act(connection.conversation.on_mode(mode))
         if self._lost_timer is not None:
             self._lost_timer.cancel()
             self._lost_timer = None

@@ -105,7 +105,7 @@ class Phase(Enum):
 class Conversation:
     """One connection's side of the protocol. ``view`` decides what it may show."""
 
-    __slots__ = ("_held", "_mode", "_presence", "_reason", "phase", "position", "view")
+    __slots__ = ("_held", "_mode", "_presence", "_reason", "_withheld", "phase", "position", "view")
 
     def __init__(self, view: View) -> None:
         self.view = view
@@ -116,6 +116,7 @@ class Conversation:
         self._reason: SnapshotReason = "new"
         self._mode: list[Action] = []  # the last of each that was said, for a tab that may have missed it
         self._presence: list[Action] = []
+        self._withheld: list[Action] = []  # that the hub is live again is said of a copy that has been read again
 
     # opening, and reading again
 
@@ -171,7 +172,8 @@ class Conversation:
             else:
                 self._held.append(change)  # one of them needed another read: they wait for that
         if self.phase is Phase.LIVE:
-            actions.append(Show(messages.live(self.position, self.view)))
+            actions += [*self._withheld, Show(messages.live(self.position, self.view))]
+            self._withheld = []
         return actions
 
     # the feed
@@ -252,7 +254,8 @@ class Conversation:
         if self.phase is Phase.OVER:
             return []
         self._mode = [Send(messages.mode(mode, RETRY_AFTER_SECONDS))]
-        return list(self._mode)
+        self._withheld = list(self._mode) if mode == "live" and self.phase is Phase.READING else []
+        return [] if self._withheld else list(self._mode)
 
     def on_presence(self, connections: Sequence[Message]) -> list[Action]:
         """Who is connected changed."""

@@ -17,7 +17,8 @@ FEED_SECONDS = 6.0  # an end whose message is lost with the feed closes connecti
 OUTAGE_SECONDS = 2.4  # longer than a call to the store may take
 PAUSE_SECONDS = 0.4
 DROPPED_AT_ONCE = 3
-SLOW_SECONDS = 1.5
+SLOW_BYTES = 60_000  # of a commit, and
+SLOW_COMMITS = 150  # so many of them are more than all buffers on the way together hold
 NEIGHBOUR_BEHIND = 60
 LATE_SECONDS = 0.2
 
@@ -119,9 +120,9 @@ async def restart_store_without_its_last_writes(stage: Stage) -> None:
 async def pause_a_reader(stage: Stage) -> None:
     """A tab stops reading until more waits for it than its node keeps; its neighbours hear everything meanwhile."""
     slow, neighbour = stage.living.copies[2], stage.living.copies[1]
-    while stage.seconds_left > SLOW_SECONDS:
+    while stage.seconds_left > PAUSE_SECONDS:
         slow.reads.clear()
-        await asyncio.sleep(SLOW_SECONDS)
+        await stage.until_commits(SLOW_COMMITS)
         behind = _revision_of_last(stage) - revision(neighbour.position)
         if behind > NEIGHBOUR_BEHIND:
             stage.more.append(f"ada: copies_arrive: the neighbour of a slow tab is {behind} changes behind")
@@ -205,8 +206,8 @@ FAULTS = [
         "copies_converge",
         during=pause_a_reader,
         after=count_collapses,
-        pad_bytes=40_000,
-        least_seconds=2 * SLOW_SECONDS + PAUSE_SECONDS,
+        pad_bytes=SLOW_BYTES,
+        least_seconds=3.5,
     ),
     Fault(
         "clock skew",

@@ -59,6 +59,15 @@ def hasty() -> None:
     patch("hub.live.rounds.CHECK_POSITIONS_SECONDS", 0.5).start()
 
 
+def brisk() -> None:
+    """Nodes and tabs must give signs of life several times as often as usual."""
+    patch("hub.cli.server.PING_SECONDS", 2.0).start()
+    patch("hub.cli.server.PONG_SECONDS", 1.0).start()
+    patch("hub.store.presence.NODE_LIFE_SECONDS", 5.0).start()
+    patch("hub.store.store.NODE_BEAT_SECONDS", 1.0).start()
+    patch("hub.live.rounds.CHECK_PRESENCE_SECONDS", 1.0).start()
+
+
 def unchecked() -> None:
     """Positions are not checked."""
     from hub.live.rounds import Rounds
@@ -146,6 +155,7 @@ CRIPPLES = {
         deaf,
         gullible,
         hasty,
+        brisk,
         unchecked,
         forgetful,
         leaky,

@@ -63,7 +63,7 @@ class Stage:
         await self.load.commit(self.living, 0, self.load.ops(key), key)
 
     async def until_commits(self, count: int) -> None:
-        """Until so many more commits were acknowledged."""
+        """Until so many more commits were acknowledged, or the load is over."""
         acknowledged = self.living.recorded.acknowledged
         goal = len(acknowledged) + count
         await self.until(lambda: len(acknowledged) >= goal or self.seconds_left < 0)
@@ -74,7 +74,7 @@ class Stage:
         async def holds() -> bool:
             return fact()
 
-        await eventually(holds, FACT_SECONDS)
+        await eventually(holds, FACT_SECONDS + max(0.0, self.seconds_left))
 
     @property
     def seconds_left(self) -> float:

@@ -8,15 +8,18 @@ import os
 
 import pytest
 
-from tests.support.nodes import Cluster, Node
+from tests.faults.lengths import BRISK
+from tests.faults.stage import CRIPPLED
+from tests.support.nodes import Cluster
 from tests.support.tabs import as_user, bearer, log_in
 from tests.support.waiting import eventually
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(90)]
 
 
-async def test_a_tab_that_answers_no_ping_is_dropped(hub_cluster: Cluster, node: Node) -> None:
+async def test_a_tab_that_answers_no_ping_is_dropped(hub_cluster: Cluster) -> None:
     """It is connected and reads, as far as the network can tell, and is gone half a minute later all the same."""
+    node = hub_cluster.node(CRIPPLED, CRIPPLES=BRISK)
     opened = await log_in(hub_cluster, node, "asleep")
     reader, writer = await asyncio.open_connection("127.0.0.1", node.port)
     lines = [

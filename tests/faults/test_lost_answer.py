@@ -10,6 +10,7 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
+from tests.faults.stage import CRIPPLED
 from tests.support.histories import Acknowledged, Recorded, Refused, document_at, violations
 from tests.support.load import SEEDS, Load, Track
 from tests.support.nodes import SERVICE_KEY, Cluster, Node, cluster
@@ -79,7 +80,7 @@ class Rounds:
 
 async def play(own_cluster: Cluster, cripples: str) -> tuple[Recorded, list[str], int]:
     """All rounds; what was recorded, what does not hold, how many answers were replayed."""
-    nodes = [own_cluster.node("tests.faults.crippled", CRIPPLES=cripples) for _ in range(2)]
+    nodes = [own_cluster.node(CRIPPLED, CRIPPLES=cripples) for _ in range(2)]
     async with Load(own_cluster, nodes, 0.0) as load:
         track = await load.track("ada", nodes)
         rounds = Rounds(own_cluster, nodes, track)

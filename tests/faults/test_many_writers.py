@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from hub.core.json import equal
+from tests.faults.stage import CRIPPLED
 from tests.support.histories import document_at, marks, revision
 from tests.support.load import Load
 from tests.support.nodes import Cluster, cluster
@@ -27,7 +28,7 @@ def own_cluster() -> Iterator[Cluster]:
 
 async def write(own_cluster: Cluster, cripples: str, commits: int) -> tuple[Load, list[str]]:
     """Load one session until there are so many commits; what does not hold."""
-    nodes = [own_cluster.node("tests.faults.crippled", CRIPPLES=cripples) for _ in range(2)]
+    nodes = [own_cluster.node(CRIPPLED, CRIPPLES=cripples) for _ in range(2)]
     async with Load(own_cluster, nodes, SECONDS, commits) as load:
         track = await load.track("ada", [nodes[0], nodes[1], nodes[1]])
         await asyncio.gather(

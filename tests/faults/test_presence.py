@@ -6,6 +6,8 @@ import asyncio
 
 import pytest
 
+from tests.faults.lengths import BRISK
+from tests.faults.stage import CRIPPLED
 from tests.support.nodes import Cluster, cluster
 from tests.support.tabs import Tab, log_in, open_tab
 
@@ -26,7 +28,7 @@ async def test_the_tabs_of_a_dead_node_are_gone_within_30_seconds() -> None:
 
 async def watch_it_die(own: Cluster) -> None:
     """Two nodes, a tab on each; the first is killed."""
-    one, two = own.node(), own.node()
+    one, two = own.node(CRIPPLED, CRIPPLES=BRISK), own.node(CRIPPLED, CRIPPLES=BRISK)
     opened = await log_in(own, one)
     watching = await open_tab(two, opened.token, query="?app=b&presence=1")
     dying = await open_tab(one, opened.token, query="?app=a")

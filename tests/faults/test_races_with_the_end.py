@@ -9,6 +9,7 @@ import pytest
 
 from hub.store.store import Store
 from tests.faults.lengths import CONTROL_RACES, RACES
+from tests.faults.stage import CRIPPLED
 from tests.support.copies import Copy
 from tests.support.histories import Recorded, violations
 from tests.support.load import Load, Track, new_key
@@ -82,7 +83,7 @@ class Race:
 
 async def run_races(own_cluster: Cluster, cripples: str, races: int) -> tuple[list[str], list[Race]]:
     """So many of them, some at once; what does not hold, and the races."""
-    nodes = [own_cluster.node("tests.faults.crippled", CRIPPLES=cripples) for _ in range(2)]
+    nodes = [own_cluster.node(CRIPPLED, CRIPPLES=cripples) for _ in range(2)]
     room = asyncio.Semaphore(AT_ONCE)
     async with Load(own_cluster, nodes, 0.0) as load, store_of(own_cluster) as store:
         run = [Race(load, store, nodes, number) for number in range(races)]

@@ -8,6 +8,7 @@ import pytest
 from redis.asyncio import Redis
 
 from tests.faults.lengths import HURRY
+from tests.faults.stage import CRIPPLED
 from tests.support.nodes import Cluster, cluster
 from tests.support.tabs import as_user, log_in, open_tab
 
@@ -23,7 +24,7 @@ def own_cluster() -> Iterator[Cluster]:
 
 async def test_a_tab_of_a_forgotten_session_is_closed_and_its_token_opens_nothing(own_cluster: Cluster) -> None:
     """4501 once the position check has looked twice, without an ``ended`` that nobody recorded."""
-    node = own_cluster.node("tests.faults.crippled", CRIPPLES=HURRY)
+    node = own_cluster.node(CRIPPLED, CRIPPLES=HURRY)
     opened = await log_in(own_cluster, node)
     async with await open_tab(node, opened.token) as tab, as_user(node, opened) as user:
         await tab.until_live()

@@ -188,6 +188,21 @@ async def test_a_mode_is_told_to_every_tab() -> None:
     assert [frame["mode"] for frame in tab.frames if frame["type"] == "mode"] == ["read_only", "live"]
 
 
+async def test_that_all_is_well_is_told_after_reading_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """While a tab waits for its turn to read again, what it shows may be what the store has lost."""
+    monkeypatch.setattr(module, "SPREAD_SECONDS", 0.05)
+    stage = Stage()
+    async with stage.tab() as tab:
+        await tab.until(is_live)
+        stage.fanout.on_mode("maintenance")
+        change = await stage.commit({"cart": [1]}, is_heard=False)
+        stage.fanout.on_feed_restored()
+        stage.fanout.on_mode("live")
+        await tab.until_at(change.position)
+        await tab.until(lambda tab: tab.types.count("live") == 2)
+    assert tab.types[-4:] == ["mode", "change", "mode", "live"]
+
+
 async def test_a_watcher_is_told_of_the_end_and_of_one_that_was_before() -> None:
     """What rests on the session falls with it."""
     stage = Stage()

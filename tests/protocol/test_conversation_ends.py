@@ -46,6 +46,16 @@ def test_an_overflow_while_reading_is_remembered() -> None:
     assert conversation.on_drained() == [Read(None)]
 
 
+def test_that_the_hub_is_live_again_is_told_of_a_copy_that_was_read_again() -> None:
+    """Not of one that may show what the store has lost; that the hub is not live is told at once."""
+    conversation = live()
+    conversation.on_reload()
+    assert told(conversation.on_mode("maintenance")) == ["mode"]
+    assert conversation.on_mode("live") == []
+    assert told(conversation.on_snapshot(session(at=position(3)))) == ["snapshot", "mode", "live"]
+    assert told(conversation.on_mode("live")) == ["mode"]
+
+
 def test_what_the_hub_can_do_is_told_again_after_an_overflow() -> None:
     """Mode and presence may have been dropped with the changes around them; the last word counts."""
     conversation = live()
