@@ -30,6 +30,9 @@ from hub.store.clock import StoreClock
 from hub.store.scripts import Scripts
 from hub.store.sealing import MasterKeys, SealBroken
 
+FIND_OUT_SECONDS = 2.0
+ASK_AGAIN_SECONDS = 0.05
+
 log = logging.getLogger("hub.security")
 
 
@@ -148,8 +151,9 @@ class Records:
         """The store was asked and did not answer: see whether history has the chain that was computed."""
         revision = f"{after.position.revision}-0"
         try:
-            found = await self.calls.call("XRANGE", keys.history(before.sid), revision, revision)
-        except Maintenance:
+            async with asyncio.timeout(FIND_OUT_SECONDS):
+                found = await self._ask_when_it_answers("XRANGE", keys.history(before.sid), revision, revision)
+        except TimeoutError:
             raise Unconfirmed from None
         if not found:
             raise Unconfirmed
@@ -157,6 +161,14 @@ class Records:
             return Done()
         session = await self.read_raw(before.sid)
         return Missing() if session is None else Over(session) if session.ending else Conflict(session)
+
+    async def _ask_when_it_answers(self, *command: str) -> Reply:
+        """Right after a failure calls are refused until a probe has found the store again."""
+        while True:
+            try:
+                return await self.calls.call(*command)
+            except Maintenance:
+                await asyncio.sleep(ASK_AGAIN_SECONDS)
 
     async def remember(self, sid: str, key: IdempotencyKey, unchanged_at: Position) -> None:
         answer = self._to_remember(key, unchanged_at, unchanged_at, False)
