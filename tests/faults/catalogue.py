@@ -14,7 +14,7 @@ from tests.support.histories import revision
 from tests.support.tabs import as_user, log_in
 
 FEED_SECONDS = 6.0  # an end whose message is lost with the feed closes connections within that
-OUTAGE_SECONDS = 2.4  # longer than a call to the store may take
+OUTAGE_SECONDS = 4.6  # longer than a call may take, and than its outcome is looked for: the caller is told 503
 PAUSE_SECONDS = 0.4
 DROPPED_AT_ONCE = 3
 SLOW_BYTES = 60_000  # of a commit, and

@@ -29,8 +29,11 @@ async def test_the_contract_holds(fault: Fault, row: Callable[[str], Any]) -> No
 
 @faults
 async def test_the_checker_objects_when_the_mechanism_is_off(fault: Fault, row: Callable[[str], Any]) -> None:
-    """Negative control."""
-    _, found = await perform(fault, is_control=True)
-    caught = [fact for fact in found if f" {fault.breaks}: " in fact]
+    """Negative control. What the fault meets is chance, so a load that it missed is run again, twice at most."""
+    found: list[str] = []
+    for _ in range(3):
+        _, found = await perform(fault, is_control=True)
+        if caught := [fact for fact in found if f" {fault.breaks}: " in fact]:
+            break
     row(fault.name).control = f"caught by {fault.breaks}" if caught else "NOT CAUGHT"
     assert caught, found[:5]
