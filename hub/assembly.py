@@ -17,7 +17,7 @@ from jsonschema_rs import ValidationError as SchemaError
 
 from hub.core.access import Grants
 from hub.errors import ConfigurationError
-from hub.identity.addresses import Network
+from hub.identity.addresses import TrustedProxies
 from hub.identity.authenticator import Allowed, Authenticator, with_identity
 from hub.identity.bearer import BearerLogIn
 from hub.identity.buckets import Buckets
@@ -29,11 +29,12 @@ from hub.identity.logout_tokens import LogoutTokens
 from hub.identity.oidc import Oidc
 from hub.identity.operators import OperatorRule, Operators
 from hub.identity.origins import Origins
+from hub.identity.provider_tokens import ProviderTokens
 from hub.identity.providers import Provider
 from hub.identity.services import Service, Services
 from hub.identity.session_tokens import SessionTokens
 from hub.identity.tickets import Tickets
-from hub.identity.tokens import ContextSigner, SigningKey
+from hub.identity.tokens import ContextSigner, SigningKey, assert_backend
 from hub.identity.transactions import Transactions
 from hub.proxy.ports import App
 from hub.sessions.rates import Rates
@@ -166,9 +167,9 @@ def _signing_keys(ring: KeyRing) -> list[SigningKey]:
     return [SigningKey(key.kid, key.secret, key.state) for key in ring.context.by_kid.values()]
 
 
-def trusted_of(settings: Settings) -> list[Network]:
+def trusted_of(settings: Settings) -> TrustedProxies:
     """The networks whose forwarding headers are believed."""
-    return [ip_network(network, strict=False) for network in settings.trusted_proxies]
+    return TrustedProxies(ip_network(network, strict=False) for network in settings.trusted_proxies)
 
 
 def hosts_of(settings: Settings) -> set[str]:
@@ -189,6 +190,7 @@ class Identity:
     """Everything about who is calling, built once: credentials, cookies, tokens, providers, tickets."""
 
     def __init__(self, settings: Settings, ring: KeyRing, store: Store, browser: Grants) -> None:
+        assert_backend()
         clock, limits = store.clock, settings.limits
         self.cookies = Cookies.of_url(settings.public_url)
         self.tokens = SessionTokens(_secrets(ring.token), ring.token.active.kid)
@@ -201,8 +203,9 @@ class Identity:
         self.directories = [(provider, ProviderDirectory(provider, self.http)) for provider in _providers(settings)]
         transactions = Transactions(_secrets(ring.cookie), ring.cookie.active.kid, self.cookies, store.once, clock)
         self.oidc = Oidc(self.directories, transactions, self.http, clock, settings.public_url)
-        self.logout_tokens = LogoutTokens(self.directories, store.once, clock)
-        self.bearer = BearerLogIn(self.directories, store.once, clock, self.failures)
+        tokens = ProviderTokens(self.directories, clock)
+        self.logout_tokens = LogoutTokens(tokens, store.once)
+        self.bearer = BearerLogIn(tokens, store.once, self.failures)
         self.authenticator = Authenticator(
             read=store.read,
             tokens=self.tokens,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 
@@ -43,3 +44,15 @@ def test_a_schema_that_is_none_is_refused_by_name(tmp_path: Path) -> None:
 def test_an_ordinary_configuration_is_built() -> None:
     """The negative control of the above."""
     assembly.check_built(load_settings(None, {}, {"apps": {"a": APP | {"prefix": "/apps/a"}}}))
+
+
+def test_tokens_without_their_backend_stop_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before anything else of identity is built, and with the reason."""
+
+    def refuse() -> None:
+        raise ConfigurationError("python-jose must be installed with its cryptography backend")
+
+    monkeypatch.setattr(assembly, "assert_backend", refuse)
+    nothing = cast("Any", None)
+    with pytest.raises(ConfigurationError, match="backend"):
+        assembly.Identity(load_settings(None, {}, {}), nothing, nothing, {})

@@ -7,7 +7,6 @@ session are carried out in their order, those of different sessions side by side
 from __future__ import annotations
 
 import asyncio
-import re
 from dataclasses import dataclass
 from http import HTTPStatus
 
@@ -19,9 +18,8 @@ from hub.api.answers import NO_STORE
 from hub.api.callers import Callers
 from hub.api.edge import request_id_of
 from hub.api.routes import Answer, Route
-from hub.core import patch as patches
+from hub.core import asked
 from hub.core.json import Object, dumps, loads
-from hub.core.position import Position
 from hub.core.principal import Principal
 from hub.core.session import is_sid
 from hub.errors import Forbidden, HubError, Malformed, TooLarge
@@ -31,8 +29,6 @@ from hub.sessions.sessions import Sessions
 NDJSON = "application/x-ndjson"
 PLAIN = "text/plain"  # for tools that do not know the other name
 MOST_LINES = 1000
-
-_KEY = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,26 +93,12 @@ def _sid(value: Object) -> str:
 
 
 def _intent(value: Object, request_id: str) -> Intent:
-    if ("patch" in value) == ("ops" in value):
-        raise Malformed("A line has either a patch or ops")
-    patch: patches.Patch
-    if "patch" in value:
-        patch, body = patches.merge_patch(value["patch"]), b"patch\n" + dumps(value["patch"])
-    else:
-        patch, body = patches.json_patch(value["ops"]), b"ops\n" + dumps(value["ops"])
-    key = value.get("key")
-    if key is not None and not (isinstance(key, str) and _KEY.fullmatch(key)):
+    patch = asked.patch_of(value)
+    name = "patch" if "patch" in value else "ops"
+    body, key = name.encode() + b"\n" + dumps(value[name]), value.get("key")
+    if key is not None and not reading.is_key(key):
         raise Malformed("A key has 1 to 64 characters of A–Z a–z 0–9 _ -")
-    return Intent(patch, body, request_id, _if_position(value), key)
-
-
-def _if_position(value: Object) -> Position | None:
-    text = value.get("if_position")
-    if text is None:
-        return None
-    if not isinstance(text, str):
-        raise Malformed("if_position is a position such as 42.9f3a1c02")
-    return reading.position(text, "if_position")
+    return Intent(patch, body, request_id, asked.if_position_of(value), key)
 
 
 async def _carry_out(sessions: Sessions, principal: Principal, line: Line) -> Object:

@@ -12,6 +12,7 @@ from collections.abc import Collection
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from hub.api.problems import problem
@@ -102,12 +103,11 @@ class _Answer:
             return  # half an answer is out: all that is left is to break off
         response = problem(error, request_id_of(self._scope))
         if self._scope["type"] == "websocket":
-            await self._deny(error)
+            await self._deny(response)
             return
         await response(self._scope, receive, self.send)
 
-    async def _deny(self, error: HubError) -> None:
-        response = problem(error, request_id_of(self._scope))
+    async def _deny(self, response: Response) -> None:
         await self.send(
             {
                 "type": "websocket.http.response.start",

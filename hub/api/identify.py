@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from starlette.datastructures import Headers
 from starlette.types import Scope
 
 from hub.core.principal import Principal
-from hub.core.times import rfc3339
 from hub.errors import OwnSessionEnded, Unauthenticated
-from hub.identity.addresses import Network, caller_address
+from hub.identity.addresses import TrustedProxies
 from hub.identity.authenticator import Authenticator, ReadSession
 from hub.identity.credentials import Credentials, Purpose
 from hub.identity.tickets import Ticket, Tickets, ticket_in
@@ -24,7 +21,7 @@ class Identifier:
         authenticator: Authenticator,
         read: ReadSession,
         tickets: Tickets,
-        trusted: Sequence[Network],
+        trusted: TrustedProxies,
         console_host: str | None,
     ) -> None:
         self._authenticator, self._read, self._tickets = authenticator, read, tickets
@@ -39,7 +36,7 @@ class Identifier:
         """Where the request comes from."""
         peer = (scope.get("client") or ("", 0))[0]
         forwarded = Headers(scope=scope).getlist("x-forwarded-for")
-        return caller_address(peer, forwarded, self._trusted)
+        return self._trusted.caller(peer, forwarded)
 
     async def identify(self, scope: Scope) -> Principal:
         """The caller of an ordinary request."""
@@ -62,7 +59,7 @@ class Identifier:
         if session is None:
             raise Unauthenticated("The session of this ticket is not known")
         if (ending := session.ending) is not None:
-            raise OwnSessionEnded(said=ending.detail, reason=ending.reason, ended_at=rfc3339(ending.at_ms))
+            raise OwnSessionEnded(**ending.to_facts())
         if ticket.as_app is not None:
             return self._authenticator.app_principal(ticket.as_app, ticket.sid)
         return self._authenticator.user_principal(session, ticket.app)

@@ -8,7 +8,6 @@ from typing import Literal
 
 from starlette.requests import ClientDisconnect, Request
 
-from hub.core.json import Json, loads
 from hub.core.position import Position
 from hub.errors import Malformed, TooLarge, UnsupportedMediaType
 
@@ -33,11 +32,6 @@ async def body_of(request: Request, most: int = MOST_BODY_BYTES) -> bytes:
     except ClientDisconnect:
         raise ConnectionError("the caller has gone") from None
     return b"".join(parts)
-
-
-async def json_body(request: Request) -> Json:
-    """The JSON in the body."""
-    return loads(await body_of(request))
 
 
 def media_type(request: Request, accepted: Sequence[str], *, is_patch: bool = False) -> str:
@@ -74,10 +68,15 @@ def position(text: str, where: str) -> Position:
         raise Malformed(f"{where}: {error}") from None
 
 
+def is_key(value: object) -> bool:
+    """Whether ``value`` has the form of an idempotency key."""
+    return isinstance(value, str) and _KEY.fullmatch(value) is not None
+
+
 def idempotency_key(request: Request) -> str | None:
     """``Idempotency-Key``, if any."""
     key = request.headers.get("idempotency-key")
-    if key is not None and not _KEY.fullmatch(key):
+    if key is not None and not is_key(key):
         raise Malformed("An Idempotency-Key has 1 to 64 characters of A–Z a–z 0–9 _ -")
     return key
 

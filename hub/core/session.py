@@ -8,6 +8,7 @@ from typing import Literal, TypeAlias
 
 from hub.core.json import Object
 from hub.core.position import Position
+from hub.core.times import rfc3339
 
 EndReason: TypeAlias = Literal["revoked", "logged_out", "expired", "idle", "replaced"]
 
@@ -27,11 +28,17 @@ def user_tag(sid: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """Why and when a session ended. ``at_ms`` is the store's time."""
+    """Why and when a session ended, and by whom. ``at_ms`` is the store's time."""
 
     reason: EndReason
     at_ms: int
     detail: str = ""
+    actor: str = ""
+    request_id: str = ""
+
+    def to_facts(self) -> dict[str, str]:
+        """What a refusal says of it: ``reason``, ``ended_at``, and in words what was ``said``."""
+        return {"said": self.detail, "reason": self.reason, "ended_at": rfc3339(self.at_ms)}
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,6 @@ from typing import Protocol
 from hub.core.access import IDENTITY, Grants, Right, narrow
 from hub.core.principal import Principal
 from hub.core.session import Session
-from hub.core.times import rfc3339
 from hub.errors import CsrfRefused, OwnSessionEnded, RateLimited, Unauthenticated
 from hub.identity import csrf, services, session_tokens
 from hub.identity.buckets import Buckets
@@ -138,7 +137,7 @@ class Authenticator:
         if session is None or not self._tokens.is_proof(token, session.verifier):
             raise Unauthenticated("This credential is not known here")
         if (ending := session.ending) is not None:
-            raise OwnSessionEnded(said=ending.detail, reason=ending.reason, ended_at=rfc3339(ending.at_ms))
+            raise OwnSessionEnded(**ending.to_facts())
         return session
 
     def _user(self, session: Session, *, via_cookie: bool) -> Principal:

@@ -8,20 +8,17 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Iterable
 
-from hub.core.ports import Clock
 from hub.errors import RateLimited, Unauthenticated
 from hub.identity import claims as rules
 from hub.identity.buckets import Buckets
 from hub.identity.claims import Kind
 from hub.identity.compact import Compact, parse
 from hub.identity.jwk import ALGORITHMS
-from hub.identity.jwks import ProviderDirectory
 from hub.identity.log_ins import Proven, proven
 from hub.identity.once import Once
+from hub.identity.provider_tokens import ProviderTokens
 from hub.identity.providers import Provider
-from hub.identity.tokens import verify
 
 log = logging.getLogger("hub.security")
 
@@ -45,15 +42,8 @@ def kind_of(provider: Provider) -> Kind:
 class BearerLogIn:
     """Checks such tokens. Bad ones cost a token of the caller's address in ``failures``."""
 
-    def __init__(
-        self,
-        directories: Iterable[tuple[Provider, ProviderDirectory]],
-        once: Once,
-        clock: Clock,
-        failures: Buckets,
-    ) -> None:
-        self._by_issuer = {provider.issuer: (provider, directory) for provider, directory in directories}
-        self._once, self._clock, self._failures = once, clock, failures
+    def __init__(self, tokens: ProviderTokens, once: Once, failures: Buckets) -> None:
+        self._tokens, self._once, self._failures = tokens, once, failures
 
     async def verify(self, token: str, *, address: str, agent: str = "") -> Proven:
         """Who the token proves. From here on it is used; ``release`` it if no session comes of it.
@@ -75,14 +65,7 @@ class BearerLogIn:
         await self._once.release("bearer", proof.digest)
 
     async def _verify(self, token: Compact, agent: str) -> Proven:
-        issuer = token.claims.get("iss")
-        found = self._by_issuer.get(issuer) if isinstance(issuer, str) else None
-        if found is None:
-            raise Unauthenticated("The token is from another issuer")
-        provider, directory = found
-        kind, now = kind_of(provider), self._clock.now_ms() / 1000
-        rules.check(token, kind, now)  # before the key is asked for: nonsense costs the provider nothing
-        claims = verify(token, await directory.key_for(token), kind, now)
+        provider, claims, now = await self._tokens.verify(token, kind_of)
         issued = rules.seconds(claims, "iat")
         proof = proven(provider, claims, began_ms=issued * 1000, agent=agent, digest=token.digest)
         if not await self._once.claim("bearer", token.digest, math.ceil(issued + MAX_AGE_SECONDS - now) + 1):

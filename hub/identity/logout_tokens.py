@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
-from hub.core.ports import Clock
 from hub.errors import Unauthenticated
-from hub.identity import claims as rules
 from hub.identity.claims import Kind
 from hub.identity.compact import parse
 from hub.identity.jwk import ALGORITHMS
-from hub.identity.jwks import ProviderDirectory
 from hub.identity.once import Once
+from hub.identity.provider_tokens import ProviderTokens
 from hub.identity.providers import Provider
-from hub.identity.tokens import verify
 
 MAX_AGE_SECONDS = 120
 REMEMBERED_SECONDS = 600  # longer than any such token is young enough
@@ -48,21 +44,12 @@ def kind_of(provider: Provider) -> Kind:
 class LogoutTokens:
     """Checks logout tokens. A token counts once, and only once it has done what it says."""
 
-    def __init__(self, directories: Iterable[tuple[Provider, ProviderDirectory]], once: Once, clock: Clock) -> None:
-        self._by_issuer = {provider.issuer: (provider, directory) for provider, directory in directories}
-        self._once, self._clock = once, clock
+    def __init__(self, tokens: ProviderTokens, once: Once) -> None:
+        self._tokens, self._once = tokens, once
 
     async def check(self, text: str) -> LogoutOrder:
         """What the token orders. Raises ``Unauthenticated``, also for one that was carried out before."""
-        token = parse(text)
-        issuer = token.claims.get("iss")
-        found = self._by_issuer.get(issuer) if isinstance(issuer, str) else None
-        if found is None:
-            raise Unauthenticated("The token is from another issuer")
-        provider, directory = found
-        kind, now = kind_of(provider), self._clock.now_ms() / 1000
-        rules.check(token, kind, now)  # before the key is asked for: nonsense costs the provider nothing
-        said = verify(token, await directory.key_for(token), kind, now)
+        provider, said, _ = await self._tokens.verify(parse(text), kind_of)
         if "sid" not in said and "sub" not in said:
             raise Unauthenticated("The token names neither a session nor a user")
         order = LogoutOrder(provider.name, provider.issuer, said.get("sid"), said.get("sub"), said["jti"])

@@ -61,9 +61,8 @@ class WebSocketEndpoint:
             session = await self._session(principal, scope["path_params"]["sid"])
             wish = parse_wish(scope.get("query_string", b""))
             connection = self._live.connect(principal, session, wish, WEBSOCKET, socket)
-        except (CsrfRefused, Unavailable) as error:
-            await socket.deny(error)
-            return
+        except (CsrfRefused, Unavailable):
+            raise  # told as plain HTTP, like any other refusal
         except HubError as error:
             await socket.accept()
             await socket.refuse(error)
@@ -103,18 +102,6 @@ class _Socket:
         offered = self._scope.get("subprotocols", [])
         chosen = SUBPROTOCOL if SUBPROTOCOL in offered else None
         await self._send({"type": "websocket.accept", "subprotocol": chosen})
-
-    async def deny(self, error: HubError) -> None:
-        """Refuse before accepting, as plain HTTP."""
-        headers = {"content-type": "application/problem+json", "cache-control": "no-store", **error.headers()}
-        await self._send(
-            {
-                "type": "websocket.http.response.start",
-                "status": int(error.status),
-                "headers": [(name.lower().encode(), text.encode()) for name, text in headers.items()],
-            }
-        )
-        await self._send({"type": "websocket.http.response.body", "body": dumps(error.to_problem())})
 
     async def refuse(self, error: HubError) -> None:
         """Say why, then close with the code that says whether to come back."""

@@ -11,12 +11,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
-from hub.core import patch as patches
+from hub.core import asked
 from hub.core.access import View
 from hub.core.change import Change
-from hub.core.json import Object, dumps, loads
+from hub.core.json import Object, loads
 from hub.core.limits import MAX_FRAME_BYTES
 from hub.core.mode import Mode
+from hub.core.patch import Patch
 from hub.core.position import Position
 from hub.core.session import Ending, Session
 from hub.core.times import rfc3339
@@ -113,7 +114,7 @@ class CommitRequest:
     """``id`` is the idempotency key. ``patch`` is the intent, ``text`` the frame it came in."""
 
     id: str
-    patch: patches.Patch
+    patch: Patch
     if_position: Position | None
     text: bytes
 
@@ -168,30 +169,6 @@ def _commit(message: Object, raw: bytes) -> CommitRequest | BadCommit:
     if not isinstance(commit_id, str) or not _COMMIT_ID.fullmatch(commit_id):
         raise Malformed("A commit has an id of 16 to 64 characters of A–Z a–z 0–9 _ -")
     try:
-        return CommitRequest(commit_id, patch_of(message), _if_position(message), raw)
+        return CommitRequest(commit_id, asked.patch_of(message), asked.if_position_of(message), raw)
     except Malformed as error:
         return BadCommit(commit_id, error)
-
-
-def patch_of(message: Object) -> patches.Patch:
-    """The patch of a commit: ``patch`` (RFC 7396) or ``ops`` (RFC 6902), exactly one of them."""
-    if ("patch" in message) == ("ops" in message):
-        raise Malformed("A commit has either a patch or ops")
-    if "patch" in message:
-        return patches.merge_patch(message["patch"])
-    return patches.json_patch(message["ops"])
-
-
-def _if_position(message: Object) -> Position | None:
-    text = message.get("if_position")
-    if text is None:
-        return None
-    try:
-        return Position.parse(text)
-    except (ValueError, TypeError):
-        raise Malformed("if_position is a position such as 42.9f3a1c02") from None
-
-
-def encode(message: Message) -> bytes:
-    """A message as the text of one frame."""
-    return dumps(message)

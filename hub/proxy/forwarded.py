@@ -11,8 +11,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
+from hub.identity.addresses import TrustedProxies, plain_address
+
 RawHeaders: TypeAlias = Sequence[tuple[bytes, bytes]]
-Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 _HOST = re.compile(r"[A-Za-z0-9._~-]+(:\d{1,5})?|\[[0-9A-Fa-f:.]+\](:\d{1,5})?")
 _SECURE = {"https", "wss"}
@@ -46,7 +47,7 @@ class Peers:
     """Judges where requests came from. ``trusted``: networks of proxies in front of the hub."""
 
     def __init__(self, trusted: Iterable[str] = ()) -> None:
-        self._trusted: list[Network] = [ipaddress.ip_network(network) for network in trusted]
+        self._trusted = TrustedProxies(ipaddress.ip_network(network) for network in trusted)
 
     def origin_of(self, scope: Mapping[str, Any]) -> Origin:
         """The origin of the request in an ASGI scope."""
@@ -54,36 +55,16 @@ class Peers:
         headers: RawHeaders = scope["headers"]
         scheme = "https" if scope.get("scheme") in _SECURE else "http"
         host = _one(headers, b"host")
-        if not self._is_trusted(peer):
+        if peer not in self._trusted:
             return Origin(peer, (peer,), scheme, _host(host))
-        chain = self._chain(headers, peer)
+        said = [value.decode("latin-1") for name, value in headers if name == b"x-forwarded-for"]
+        chain = self._trusted.chain(peer, said)
         claimed = _one(headers, b"x-forwarded-proto").lower()
         forwarded_host = _host(_one(headers, b"x-forwarded-host"))
         return Origin(
-            self._first_stranger(chain), chain, claimed if claimed in ("http", "https") else scheme,
+            self._trusted.caller(peer, said), chain, claimed if claimed in ("http", "https") else scheme,
             forwarded_host or _host(host),
         )  # fmt: skip
-
-    def _chain(self, headers: RawHeaders, peer: str) -> tuple[str, ...]:
-        """Addresses a trusted proxy wrote down, as far back as they are addresses."""
-        said = ",".join(value.decode("latin-1") for name, value in headers if name == b"x-forwarded-for")
-        chain = [peer]
-        for part in reversed(said.split(",")):
-            address = _address(part.strip())
-            if address is None:
-                break
-            chain.insert(0, address)
-        return tuple(chain)
-
-    def _first_stranger(self, chain: tuple[str, ...]) -> str:
-        """From the right, the first that is no proxy of ours; if all are, the first of all."""
-        return next((address for address in reversed(chain) if not self._is_trusted(address)), chain[0])
-
-    def _is_trusted(self, address: str) -> bool:
-        if not self._trusted or (plain := _address(address)) is None:
-            return False
-        ip = ipaddress.ip_address(plain)
-        return any(ip in network for network in self._trusted)
 
 
 def _one(headers: RawHeaders, wanted: bytes) -> str:
@@ -96,18 +77,9 @@ def _host(text: str) -> str:
     return text if _HOST.fullmatch(text) else ""
 
 
-def _address(text: str) -> str | None:
-    try:
-        ip = ipaddress.ip_address(text)
-    except ValueError:
-        return None
-    mapped = ip.ipv4_mapped if isinstance(ip, ipaddress.IPv6Address) else None
-    return str(mapped or ip)
-
-
 def _node(address: str) -> str:
     """An address as RFC 7239 §6 writes it."""
-    return f'"[{address}]"' if ":" in address else address if _address(address) else "unknown"
+    return f'"[{address}]"' if ":" in address else address if plain_address(address) else "unknown"
 
 
 def _port(host: str, scheme: str) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from hub.core.principal import Principal
 from hub.core.session import Session
-from hub.core.times import rfc3339
 from hub.errors import HubError, OwnSessionEnded, SessionEnded, SessionNotFound, Unauthenticated
 
 
@@ -12,12 +11,7 @@ def over(principal: Principal, session: Session) -> HubError:
     """The refusal for a session that has ended."""
     assert session.ending is not None
     kind = OwnSessionEnded if principal.owns_its_session else SessionEnded
-    return kind(
-        f"It ended: {session.ending.reason}",
-        said=session.ending.detail,
-        reason=session.ending.reason,
-        ended_at=rfc3339(session.ending.at_ms),
-    )
+    return kind(f"It ended: {session.ending.reason}", **session.ending.to_facts())
 
 
 def missing(principal: Principal) -> HubError:

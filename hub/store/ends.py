@@ -109,19 +109,16 @@ class Ends:
     async def _close(self, session: Session) -> None:
         if session.ending is None or session.is_closed:
             return
-        sid, calls = session.sid, self._sessions.calls
-        said = await calls.call("HGET", keys.record(sid), "ending")
-        ending = records.read_ending(sid, said, session.data_key)
-        revision = session.position.revision + 1
+        sid, ending, revision = session.sid, session.ending, session.position.revision + 1
         entry = encode_entry(
             kind="end",
             base=session.position,
             revision=revision,
             ops=[],
-            actor=ending["actor"],
-            at=rfc3339(session.ending.at_ms),
-            request_id=ending["request_id"],
-            reason=session.ending.reason,
+            actor=ending.actor,
+            at=rfc3339(ending.at_ms),
+            request_id=ending.request_id,
+            reason=ending.reason,
         )
         chain = self._sessions.chain.extend(session.chain, entry)
         position = position_at(revision, chain)
@@ -131,4 +128,4 @@ class Ends:
             [keys.record(sid), keys.history(sid)],
             [str(session.position), str(position), chain, sealed, revision],
         )
-        await calls.call("ZREM", keys.all_shard(sid), sid)
+        await self._sessions.calls.call("ZREM", keys.all_shard(sid), sid)

@@ -104,4 +104,4 @@ def _ending(sid: str, fields: Fields, data_key: bytes) -> Ending | None:
     if fields[b"status"] != b"ended":
         return None
     said = read_ending(sid, fields[b"ending"], data_key)
-    return Ending(said["reason"], int(fields[b"ended"]), said["detail"])
+    return Ending(at_ms=int(fields[b"ended"]), **said)

@@ -250,4 +250,4 @@ class Store:
             said = records.read_ending(heard.sid, heard.sealed, session.data_key)
         except SealBroken:
             return None
-        return Ending(said["reason"], heard.at_ms, said["detail"])
+        return Ending(at_ms=heard.at_ms, **said)

@@ -16,6 +16,7 @@ from hub.identity.buckets import Buckets
 from hub.identity.fetching import new_client
 from hub.identity.jwks import ProviderDirectory
 from hub.identity.log_ins import Proven
+from hub.identity.provider_tokens import ProviderTokens
 from hub.identity.providers import Provider
 from tests.identity.fakes import OnceInMemory
 from tests.identity.minting import claims, ec_key, mint
@@ -53,7 +54,9 @@ async def case() -> AsyncIterator[Case]:
                 Provider("other", other.url, "hub-at-other"),
             ]
             directories = [(provider, ProviderDirectory(provider, client, clock)) for provider in providers]
-            yield Case(BearerLogIn(directories, once, clock, Buckets(5, clock)), main, other, once, clock)
+            yield Case(
+                BearerLogIn(ProviderTokens(directories, clock), once, Buckets(5, clock)), main, other, once, clock
+            )
 
 
 async def test_a_fresh_token_says_who_logged_in(case: Case) -> None:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from hub.core.access import View
 from hub.core.document import Op
+from hub.core.json import dumps
 from hub.core.position import Position
 from hub.errors import Malformed, SchemaViolation
 from hub.protocol import messages
@@ -24,7 +25,7 @@ AT = Position(42, "9f3a1c02")
 
 
 def wire(message: messages.Message) -> str:
-    return messages.encode(message).decode()
+    return dumps(message).decode()
 
 
 # hub → tab

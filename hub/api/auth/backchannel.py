@@ -17,7 +17,6 @@ from starlette.types import Scope
 
 from hub.api import answers, reading
 from hub.api.edge import request_id_of
-from hub.api.problems import problem
 from hub.errors import HubError, RateLimited, Unavailable
 from hub.identity.buckets import Buckets
 from hub.identity.logout_tokens import LogoutTokens
@@ -58,8 +57,8 @@ class Backchannel:
                 request_id=request_id_of(request.scope),
             )
             await self._tokens.done(order)
-        except Unavailable as error:
-            return problem(error, request_id_of(request.scope))
+        except Unavailable:
+            raise
         except HubError as refusal:
             return self._refused(request, refusal)
         log.info("session_logout_by_provider", extra={"provider": order.provider, "ended": ended})

@@ -11,13 +11,14 @@ from urllib.parse import parse_qsl, urlsplit
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
+from hub.api import reading
 from hub.api.auth import views
 from hub.api.auth.deps import AuthDeps
 from hub.api.edge import request_id_of
 from hub.api.pages import Form
 from hub.api.problems import problem
 from hub.core.principal import Principal
-from hub.errors import CsrfRefused, Forbidden, HubError, OwnSessionEnded, TooLarge, Unauthenticated, Unavailable
+from hub.errors import CsrfRefused, Forbidden, HubError, OwnSessionEnded, Unauthenticated, Unavailable
 from hub.identity.csrf import FormProofs
 from hub.identity.oidc import SIGNED_OUT_PATH
 from hub.identity.return_to import safe_return_to
@@ -108,11 +109,7 @@ def is_everywhere(request: Request, fields: dict[str, str]) -> bool:
 
 
 async def _fields(request: Request) -> dict[str, str]:
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > MAX_FORM_BYTES:
-            raise TooLarge(limit_bytes=MAX_FORM_BYTES)
+    body = await reading.body_of(request, MAX_FORM_BYTES)
     return dict(parse_qsl(body.decode("latin-1"), keep_blank_values=True))
 
 
