@@ -1,6 +1,8 @@
-"""A token bucket: so many a second, with as many at once. Pure; the time (seconds) is an argument."""
+"""Token buckets: so many a second, with as many at once. Pure; the time (seconds) is an argument."""
 
 from __future__ import annotations
+
+from collections import OrderedDict
 
 
 class Bucket:
@@ -28,3 +30,26 @@ class Bucket:
         if self._per_second <= 0:
             return 0.0
         return max(0.0, (tokens - self._tokens) / self._per_second)
+
+
+class Buckets:
+    """A bucket for each name, at most ``most`` of them: the one used longest ago is forgotten first."""
+
+    __slots__ = ("_buckets", "_burst", "_most", "_per_second")
+
+    def __init__(self, per_second: float, burst: float, most: int) -> None:
+        self._per_second, self._burst, self._most = per_second, burst, most
+        self._buckets: OrderedDict[str, Bucket] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._buckets)
+
+    def take(self, name: str, now: float) -> float:
+        """Take a token of ``name``. Returns 0 if there was one, else the seconds until there will be."""
+        if self._per_second <= 0:
+            return 0.0
+        bucket = self._buckets.pop(name, None) or Bucket(self._per_second, self._burst, now)
+        self._buckets[name] = bucket
+        if len(self._buckets) > self._most:
+            self._buckets.popitem(last=False)
+        return 0.0 if bucket.take(now) else bucket.wait_seconds()

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import ipaddress
 import time
-from collections import OrderedDict
 from collections.abc import Callable
+
+from hub.core import bucket
 
 MOST_ADDRESSES = 20_000
 
@@ -29,19 +30,9 @@ class Buckets:
     """``per_minute`` tokens for each address; 0 means no limit."""
 
     def __init__(self, per_minute: int, monotonic: Callable[[], float] = time.monotonic) -> None:
-        self._size = float(per_minute)
+        self._buckets = bucket.Buckets(per_minute / 60, per_minute, MOST_ADDRESSES)
         self._monotonic = monotonic
-        self._levels: OrderedDict[str, tuple[float, float]] = OrderedDict()
 
     def take(self, address: str) -> float:
         """Take one token. Returns 0 if there was one, else the seconds until there will be."""
-        if not self._size:
-            return 0.0
-        caller, now = caller_of(address), self._monotonic()
-        level, since = self._levels.pop(caller, (self._size, now))
-        level = min(self._size, level + (now - since) * self._size / 60)
-        has_one = level >= 1
-        self._levels[caller] = (level - 1 if has_one else level, now)
-        if len(self._levels) > MOST_ADDRESSES:
-            self._levels.popitem(last=False)
-        return 0.0 if has_one else (1 - level) * 60 / self._size
+        return self._buckets.take(caller_of(address), self._monotonic())

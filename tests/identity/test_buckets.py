@@ -35,4 +35,4 @@ def test_the_memory_is_bounded() -> None:
     limit = Buckets(1, Clock())
     for number in range(buckets.MOST_ADDRESSES + 100):
         limit.take(str(number))
-    assert len(limit._levels) == buckets.MOST_ADDRESSES
+    assert len(limit._buckets) == buckets.MOST_ADDRESSES

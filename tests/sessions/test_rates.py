@@ -55,4 +55,4 @@ def test_zero_is_no_limit_and_memory_is_bounded() -> None:
     rates = Rates(1, 0, Clock())
     for number in range(MOST_BUCKETS + 100):
         rates.take(USER, f"s{number}")
-    assert len(rates._buckets) == MOST_BUCKETS
+    assert len(rates._sessions) == MOST_BUCKETS
