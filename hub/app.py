@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import secrets
 from types import SimpleNamespace
-from urllib.parse import urlsplit
 
+from starlette.datastructures import Headers
 from starlette.middleware.cors import CORSMiddleware
 from starlette.routing import Router
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -29,6 +29,7 @@ from hub.api.table import document_routes, live_routes, session_routes
 from hub.api.tickets import ticket_routes
 from hub.core.mode import Mode
 from hub.errors import UpgradeRequired
+from hub.identity.doors import Doors
 from hub.live.events import EventsEndpoint
 from hub.live.fanout import Fanout
 from hub.live.opening import Live
@@ -42,6 +43,8 @@ from hub.store.embedded import EmbeddedStore
 from hub.store.keyring import KeyRing
 from hub.store.store import Store
 from hub.telemetry import logs
+
+OPERATORS_HOME = "/docs"
 
 
 def create_app(settings: Settings) -> Hub:
@@ -118,7 +121,7 @@ class Node:
             self.store.read,
             self.identity.tickets,
             assembly.trusted_of(settings),
-            urlsplit(settings.console_url).netloc if settings.console_url else None,
+            self.identity.doors,
         )
         self.gateway = self._gateway()
         self.app = self._application()
@@ -185,14 +188,14 @@ class Node:
         self._table = self._routes()
         router = Router(to_starlette(self._table), redirect_slashes=False)
         api: ASGIApp = _Framed(router)
-        if self._settings.allowed_origins:
-            api = _cors(Problems(api), self._settings)
-        return Edge(_Door(self.gateway, api), assembly.hosts_of(self._settings))
+        public = _cors(Problems(api), self._settings) if self._settings.allowed_origins else api
+        entrance = _Entrance(self.identity.doors, gateway=self.gateway, public=public, console=api)
+        return Edge(entrance, assembly.hosts_of(self._settings))
 
     def _routes(self) -> list[Route]:
         settings, identity, callers = self._settings, self.identity, self.identifier
         bearer = BearerSessions(identity.bearer, self.sessions.open, identity.tokens.new, callers, identity.log_ins)
-        about = About(lambda: self._table, __version__, settings.public_url, settings.home)
+        about = About(lambda: self._table, __version__, settings.public_url, self._home_at)
         return [
             *documentation_routes(about),
             *health_routes(self, identity.contexts.jwks),
@@ -225,18 +228,30 @@ class Node:
             log_ins=identity.log_ins,
             address_of=self.identifier.address,
             check_open=self.store.check_writable,
-            public_url=self._settings.public_url,
+            doors=identity.doors,
+            clear_site_data=", ".join(f'"{kind}"' for kind in self._settings.session.clear_site_data),
         )
 
+    def _home_at(self, host: str) -> str:
+        """Where ``/`` leads: at the operators' own door there are no apps."""
+        return self._settings.home if self.identity.doors.at(host).is_for_apps else OPERATORS_HOME
 
-class _Door:
-    """Requests for apps go to the gateway, all others to the hub's own routes."""
 
-    def __init__(self, gateway: Gateway, api: ASGIApp) -> None:
-        self._gateway, self._api = gateway, api
+class _Entrance:
+    """Requests for apps go to the gateway, all others to the hub's own routes.
+
+    At the operators' own door there is no app, and no other origin may read what is answered.
+    """
+
+    def __init__(self, doors: Doors, *, gateway: Gateway, public: ASGIApp, console: ASGIApp) -> None:
+        self._doors, self._gateway, self._public, self._console = doors, gateway, public, console
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        app: ASGIApp = self._gateway if self._gateway.serves(scope) else self._api
+        app: ASGIApp = self._public
+        if not self._doors.at(Headers(scope=scope).get("host", "")).is_for_apps:
+            app = self._console
+        elif self._gateway.serves(scope):
+            app = self._gateway
         await app(scope, receive, send)
 
 

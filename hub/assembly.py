@@ -23,12 +23,12 @@ from hub.identity.bearer import BearerLogIn
 from hub.identity.buckets import Buckets
 from hub.identity.cookies import Cookies
 from hub.identity.csrf import FormProofs
+from hub.identity.doors import Doors
 from hub.identity.fetching import new_client
 from hub.identity.jwks import ProviderDirectory
 from hub.identity.logout_tokens import LogoutTokens
 from hub.identity.oidc import Oidc
 from hub.identity.operators import OperatorRule, Operators
-from hub.identity.origins import Origins
 from hub.identity.provider_tokens import ProviderTokens
 from hub.identity.providers import Provider
 from hub.identity.services import Service, Services
@@ -181,17 +181,13 @@ def hosts_of(settings: Settings) -> set[str]:
     return hosts | {f"{name}:{port}" for name in ("127.0.0.1", "localhost", "[::1]")}
 
 
-def _own_origins(settings: Settings) -> set[str]:
-    """The hub's own origins."""
-    return {url for url in (settings.public_url, settings.console_url) if url}
-
-
 class Identity:
     """Everything about who is calling, built once: credentials, cookies, tokens, providers, tickets."""
 
     def __init__(self, settings: Settings, ring: KeyRing, store: Store, browser: Grants) -> None:
         assert_backend()
         clock, limits = store.clock, settings.limits
+        self.doors = Doors(settings.public_url, settings.console_url, settings.allowed_origins)
         self.cookies = Cookies.of_url(settings.public_url)
         self.tokens = SessionTokens(_secrets(ring.token), ring.token.active.kid)
         self.contexts = ContextSigner(_signing_keys(ring), settings.public_url, clock)
@@ -202,7 +198,7 @@ class Identity:
         self.http = new_client()
         self.directories = [(provider, ProviderDirectory(provider, self.http)) for provider in _providers(settings)]
         transactions = Transactions(_secrets(ring.cookie), ring.cookie.active.kid, self.cookies, store.once, clock)
-        self.oidc = Oidc(self.directories, transactions, self.http, clock, settings.public_url)
+        self.oidc = Oidc(self.directories, transactions, self.http, clock)
         tokens = ProviderTokens(self.directories, clock)
         self.logout_tokens = LogoutTokens(tokens, store.once)
         self.bearer = BearerLogIn(tokens, store.once, self.failures)
@@ -213,7 +209,7 @@ class Identity:
             services=Services(_services(settings)),
             operators=Operators(_operator_rules(settings), settings.session.operator_max_age, clock),
             cookies=self.cookies,
-            origins=Origins.of(_own_origins(settings), settings.allowed_origins),
+            doors=self.doors,
             allowed=Allowed(browser, app_grants_of(settings)),
             failures=self.failures,
         )

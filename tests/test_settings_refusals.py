@@ -49,6 +49,12 @@ REFUSED: list[tuple[dict[str, object], str]] = [
     ({"public_url": "https://hub.example.com:99999"}, "public_url: not a URL"),
     ({"public_url": "https://[::1"}, "public_url: not a URL"),
     ({"public_url": "ftp://x"}, "public_url: not an http"),
+    ({"console_url": "http://127.0.0.1:8001"}, "console_url: needs a host name of its own: cookies do not keep"),
+    (
+        {"public_url": "https://hub.example.com", "console_url": "http://localhost:9000"},
+        "console_url: has to be https as public_url is",
+    ),
+    ({"session": {"clear_site_data": ["everything"]}}, "session.clear_site_data.0: "),
     ({"home": "//evil.example.com"}, "home: a path on this hub"),
     ({"home": "/"}, "home: a path on this hub"),
     ({"home": "https://evil.example.com"}, "home: a path on this hub"),

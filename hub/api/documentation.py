@@ -25,7 +25,7 @@ class About:
     routes: Callable[[], Sequence[Route]]
     version: str
     server: str
-    home: str
+    home_at: Callable[[str], str]  # by the value of Host
 
     def described(self) -> dict[str, Any]:
         """The OpenAPI document."""
@@ -42,7 +42,7 @@ def documentation_routes(about: About) -> list[Route]:
         return page("HTTP interface", _rendered(about.described()))
 
     async def root(request: Request) -> Response:
-        return RedirectResponse(about.home, HTTPStatus.FOUND)
+        return RedirectResponse(about.home_at(request.headers.get("host", "")), HTTPStatus.FOUND)
 
     redirect = Answer(HTTPStatus.FOUND, "On to it.", headers=("Location",))
     openapi_json = Answer(HTTPStatus.OK, "OpenAPI 3.1.", JSON, {"type": "object"})

@@ -10,11 +10,12 @@ from hub.errors import OwnSessionEnded, Unauthenticated
 from hub.identity.addresses import TrustedProxies
 from hub.identity.authenticator import Authenticator, ReadSession
 from hub.identity.credentials import Credentials, Purpose
+from hub.identity.doors import Door, Doors
 from hub.identity.tickets import Ticket, Tickets, ticket_in
 
 
 class Identifier:
-    """Who is calling, by purpose. ``console_host`` is the host on which operators are operators."""
+    """Who is calling, by purpose, and at which door."""
 
     def __init__(
         self,
@@ -22,10 +23,10 @@ class Identifier:
         read: ReadSession,
         tickets: Tickets,
         trusted: TrustedProxies,
-        console_host: str | None,
+        doors: Doors,
     ) -> None:
         self._authenticator, self._read, self._tickets = authenticator, read, tickets
-        self._trusted, self._console_host = trusted, console_host
+        self._trusted, self._doors = trusted, doors
 
     def credentials(self, scope: Scope, purpose: Purpose) -> Credentials:
         """What the request shows of its caller."""
@@ -65,7 +66,9 @@ class Identifier:
         return self._authenticator.user_principal(session, ticket.app)
 
     def operator_of(self, principal: Principal, scope: Scope) -> Principal | None:
-        """The same person as an operator, on the console's own host only."""
-        if self._console_host is None or Headers(scope=scope).get("host", "").lower() != self._console_host:
-            return None
-        return self._authenticator.operator_of(principal)
+        """The same person as an operator, at the operators' door only."""
+        return self._authenticator.operator_of(principal) if self.door_of(scope).is_for_operators else None
+
+    def door_of(self, scope: Scope) -> Door:
+        """The door the request came to."""
+        return self._doors.at(Headers(scope=scope).get("host", ""))

@@ -30,23 +30,23 @@ class OpenSession(Protocol):
 
 
 class BearerSessions:
-    """Checks the token, opens the session; a token that opened none may be tried again."""
+    """Checks the token, opens the session at the door it came to; a token that opened none may be tried again."""
 
     def __init__(
         self,
         bearer: BearerLogIn,
         open_session: OpenSession,
-        verifier_for: Callable[[str], tuple[str, bytes]],
+        new_token: Callable[[str, str], tuple[str, bytes]],
         identifier: Identifier,
         log_ins: Buckets,
     ) -> None:
-        self._bearer, self._open, self._verifier_for = bearer, open_session, verifier_for
+        self._bearer, self._open, self._new_token = bearer, open_session, new_token
         self._identifier, self._log_ins = identifier, log_ins
 
     async def open(self, request: Request) -> tuple[Session, str]:
         """Session and token. Raises ``Unauthenticated``, ``RateLimited``, or that nobody can be asked now."""
         credentials = self._identifier.credentials(request.scope, "api")
-        token = credentials.bearer
+        token, door = credentials.bearer, self._identifier.door_of(request.scope).name
         if token is None:
             raise Unauthenticated("Opening a session needs a token of the identity provider as bearer")
         proof = await self._bearer.verify(
@@ -55,7 +55,7 @@ class BearerSessions:
         try:
             return await self._open(
                 log_in=proof.log_in,
-                verifier_for=self._verifier_for,
+                verifier_for=lambda sid: self._new_token(sid, door),
                 identity=proof.identity,
                 request_id=request_id_of(request.scope),
             )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, TypeAlias
 
 from hub.core.change import Change
@@ -26,6 +26,7 @@ class NewSession:
     per_user: int
     actor: str
     request_id: str
+    id_token: str = field(default="", repr=False)  # goes back to the provider at log-out
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +132,9 @@ class SessionStore(Protocol):
 
     async def read(self, sid: str) -> Session | None:
         """The session as it is: live, or its tombstone. One that is due is ended first."""
+
+    def id_token_of(self, session: Session) -> str:
+        """The ID token that a live session was opened with, or ``""``."""
 
     async def read_for_commit(self, sid: str, key: IdempotencyKey | None) -> tuple[Session | None, Remembered | None]:
         """The same, and what the key was answered, read together."""

@@ -62,7 +62,7 @@ class LogIn:
 class Session:
     """One session at one moment. Times are milliseconds since the epoch, by the store's clock.
 
-    ``document`` is empty once the session is over. ``data_key`` and ``verifier`` never leave the hub.
+    ``document`` is empty once the session is over. ``data_key``, ``verifier`` and ``hint`` never leave the hub.
     """
 
     sid: str
@@ -77,6 +77,7 @@ class Session:
     data_key: bytes = field(repr=False)
     ending: Ending | None = None
     is_closed: bool = False  # its last history entry is written
+    hint: bytes = field(default=b"", repr=False)  # the provider's ID token, sealed; nothing once it is over
 
     @property
     def user(self) -> str:

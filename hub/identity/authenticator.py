@@ -19,8 +19,9 @@ from hub.identity import csrf, services, session_tokens
 from hub.identity.buckets import Buckets
 from hub.identity.cookies import Cookies
 from hub.identity.credentials import Credentials
+from hub.identity.doors import Doors
 from hub.identity.operators import Operators
-from hub.identity.origins import Origins, check_live
+from hub.identity.origins import check_live
 from hub.identity.services import Services
 from hub.identity.session_tokens import SessionTokens
 from hub.identity.tokens import ContextSigner
@@ -62,13 +63,13 @@ class Authenticator:
         services: Services,
         operators: Operators,
         cookies: Cookies,
-        origins: Origins,
+        doors: Doors,
         allowed: Allowed,
         failures: Buckets,
     ) -> None:
         self._read, self._tokens, self._contexts = read, tokens, contexts
         self._services, self._operators = services, operators
-        self._cookies, self._origins, self._failures = cookies, origins, failures
+        self._cookies, self._doors, self._failures = cookies, doors, failures
         self._browser = with_identity(allowed.browser, always=True)
         self._apps = {name: with_identity(grants, always=False) for name, grants in allowed.apps.items()}
 
@@ -84,9 +85,9 @@ class Authenticator:
             if bearer is None and cookie is None:
                 return self._nobody(request)
             if bearer is not None:
-                return await self._by_bearer(bearer)
+                return await self._by_bearer(bearer, request.host)
             self._check_cookie_use(request)
-            return self._user(await self._own_session(cookie or ""), via_cookie=True)
+            return self._user(await self._own_session(cookie or "", request.host), via_cookie=True)
         except CsrfRefused as refusal:
             self._note("csrf_refused", request, refusal.detail)
             raise
@@ -123,18 +124,18 @@ class Authenticator:
             self._check_cookie_use(request)  # a foreign page is told the same with and without a cookie
         raise _Nobody("No credential came with this request")
 
-    async def _by_bearer(self, token: str) -> Principal:
+    async def _by_bearer(self, token: str, host: str) -> Principal:
         if token.startswith(session_tokens.PREFIX):
-            return self._user(await self._own_session(token), via_cookie=False)
+            return self._user(await self._own_session(token, host), via_cookie=False)
         if token.startswith(services.PREFIX):
             return self._service(token)
         context = self._contexts.verify(token, self._apps)
         return self.app_principal(context.app, context.sid)
 
-    async def _own_session(self, token: str) -> Session:
+    async def _own_session(self, token: str, host: str) -> Session:
         sid = session_tokens.sid_of(token)
         session = await self._read(sid) if sid is not None else None
-        if session is None or not self._tokens.is_proof(token, session.verifier):
+        if session is None or not self._tokens.is_proof(token, session.verifier, self._doors.at(host).name):
             raise Unauthenticated("This credential is not known here")
         if (ending := session.ending) is not None:
             raise OwnSessionEnded(**ending.to_facts())
@@ -163,7 +164,9 @@ class Authenticator:
 
     def _check_cookie_use(self, request: Credentials) -> None:
         seen = {"origin": request.origin, "sec_fetch_site": request.sec_fetch_site}
-        origins = self._origins.with_app(request.app_origins) if request.app_origins else self._origins
+        origins = self._doors.at(request.host).origins
+        if request.app_origins:
+            origins = origins.with_app(request.app_origins)
         if request.purpose in ("socket", "stream"):
             check_live(origins, **seen, is_stream=request.purpose == "stream")
             return

@@ -30,6 +30,7 @@ class Credentials:
     address: str
     authorization: tuple[str, ...] = field(default=(), repr=False)
     cookies: tuple[str, ...] = field(default=(), repr=False)
+    host: str = ""
     origin: str | None = None
     sec_fetch_site: str | None = None
     csrf_header: str | None = None
@@ -62,6 +63,7 @@ class Credentials:
             address=address,
             authorization=tuple(values.get("authorization", ())),
             cookies=tuple(values.get("cookie", ())),
+            host=one("host") or "",
             origin=one("origin"),
             sec_fetch_site=one("sec-fetch-site"),
             csrf_header=one("x-hub-csrf"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from hub.core.json import Object
 from hub.core.session import LogIn
@@ -14,11 +14,15 @@ MAX_AGENT = 200
 
 @dataclass(frozen=True, slots=True)
 class Proven:
-    """Who logged in, the section ``identity`` that follows, and the name under which this proof may be used once."""
+    """Who logged in, the section ``identity`` that follows, and the name under which this proof may be used once.
+
+    ``id_token`` comes from a log-in in a browser and goes back to its provider at log-out, unless it is too long.
+    """
 
     log_in: LogIn
     identity: Object
     digest: str
+    id_token: str = field(default="", repr=False)
 
 
 def proven(provider: Provider, claims: Object, *, began_ms: int, agent: str, digest: str) -> Proven:

@@ -10,7 +10,7 @@ import base64
 import hashlib
 import logging
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from urllib.parse import quote_plus, urlencode, urlsplit, urlunsplit
 
 import httpx
@@ -20,7 +20,7 @@ from hub.core.ports import Clock
 from hub.errors import ProviderUnavailable, Unauthenticated
 from hub.identity import claims as rules
 from hub.identity.claims import Kind
-from hub.identity.compact import parse
+from hub.identity.compact import Compact, parse
 from hub.identity.fetching import FetchFailed, fetch_json
 from hub.identity.jwk import ALGORITHMS
 from hub.identity.jwks import ProviderDirectory
@@ -33,6 +33,7 @@ log = logging.getLogger("hub.security")
 
 CALLBACK_PATH = "/auth/callback"
 SIGNED_OUT_PATH = "/auth/signed-out"
+LONGEST_HINT = 3072  # of an ID token that is kept for its log-out: it travels in a URL
 PROMPTS = frozenset({"login", "select_account"})
 
 
@@ -72,7 +73,7 @@ def id_token_kind(provider: Provider, nonce: str) -> Kind:
 
 
 class Oidc:
-    """The hub as a client of its providers. ``public_url`` is where browsers see the hub."""
+    """The hub as a client of its providers. ``door_url`` is the origin at which a browser meets the hub."""
 
     def __init__(
         self,
@@ -80,27 +81,28 @@ class Oidc:
         transactions: Transactions,
         http: httpx.AsyncClient,
         clock: Clock,
-        public_url: str,
     ) -> None:
         self._directories = {provider.name: (provider, directory) for provider, directory in directories}
-        self._transactions, self._http, self._clock, self._public_url = transactions, http, clock, public_url
+        self._transactions, self._http, self._clock = transactions, http, clock
 
     @property
     def providers(self) -> list[str]:
         """Names of the providers one can log in with."""
         return list(self._directories)
 
-    async def begin(self, provider: str, return_to: str, cookies: Iterable[str], prompt: str | None = None) -> Begun:
+    async def begin(
+        self, provider: str, return_to: str, cookies: Iterable[str], prompt: str | None = None, *, door_url: str
+    ) -> Begun:
         """Begin a log-in. ``return_to`` is safe already. Raises ``LogInFailed`` for an unknown provider."""
         configured, directory = self._of(provider)
         metadata = await directory.metadata()
         if metadata.authorization_endpoint is None or metadata.token_endpoint is None:
             raise LogInFailed("This identity provider offers no log-in in a browser.")
-        transaction, set_cookies = self._transactions.begin(provider, return_to, cookies)
+        transaction, set_cookies = self._transactions.begin(provider, return_to, door_url, cookies)
         asked = {
             "response_type": "code",
             "client_id": configured.client_id,
-            "redirect_uri": self._redirect_uri,
+            "redirect_uri": door_url + CALLBACK_PATH,
             "scope": " ".join(configured.scopes),
             "state": transaction.state,
             "nonce": transaction.nonce,
@@ -111,18 +113,23 @@ class Oidc:
             asked["prompt"] = prompt
         return Begun(_with_query(metadata.authorization_endpoint, asked), set_cookies)
 
-    async def finish(self, query: Sequence[tuple[str, str]], cookies: Iterable[str], agent: str = "") -> Finished:
+    async def finish(
+        self, query: Sequence[tuple[str, str]], cookies: Iterable[str], agent: str = "", *, door_url: str
+    ) -> Finished:
         """Finish the log-in that this callback belongs to; from here on its transaction is used."""
         said = dict(query)
         if len(said) != len(query) or not said.get("state"):
             raise LogInFailed("The answer of the identity provider is not well-formed.")
         transaction = self._transactions.find(said["state"], cookies)
+        if transaction.door_url != door_url:
+            raise LogInFailed("This log-in was begun at another address of this hub.")
         await self._transactions.spend(transaction)
         provider, directory = self._of(transaction.provider)
         try:
             self._check_answer(said, provider, says_iss=(await directory.metadata()).says_iss)
-            claims, digest = await self._redeem(said["code"], transaction, provider, directory)
-            proof = proven(provider, claims, began_ms=transaction.began_ms, agent=agent, digest=digest)
+            claims, token = await self._redeem(said["code"], transaction, provider, directory)
+            proof = proven(provider, claims, began_ms=transaction.began_ms, agent=agent, digest=token.digest)
+            proof = replace(proof, id_token=token.text if len(token.text) <= LONGEST_HINT else "")
         except ProviderUnavailable:
             await self._transactions.release(transaction)
             raise
@@ -131,8 +138,11 @@ class Oidc:
             raise LogInFailed("The identity provider's answer does not prove who you are.") from refusal
         return Finished(proof, transaction)
 
-    async def end_session_url(self, provider: str) -> str | None:
-        """Where the user ends the session at the provider (RP-Initiated Logout 1.0), if it offers that and answers."""
+    async def end_session_url(self, provider: str, *, door_url: str, id_token: str = "") -> str | None:
+        """Where the user ends the session at the provider (RP-Initiated Logout 1.0), if it offers that and answers.
+
+        With the ID token of the log-in the provider knows which session is meant, and need not ask.
+        """
         if provider not in self._directories:
             return None
         configured, directory = self._of(provider)
@@ -140,12 +150,10 @@ class Oidc:
             endpoint = (await directory.metadata()).end_session_endpoint
         except ProviderUnavailable:
             return None
-        back = {"client_id": configured.client_id, "post_logout_redirect_uri": self._public_url + SIGNED_OUT_PATH}
+        back = {"client_id": configured.client_id, "post_logout_redirect_uri": door_url + SIGNED_OUT_PATH}
+        if id_token:
+            back["id_token_hint"] = id_token
         return _with_query(endpoint, back) if endpoint else None
-
-    @property
-    def _redirect_uri(self) -> str:
-        return self._public_url + CALLBACK_PATH
 
     def _of(self, provider: str) -> tuple[Provider, ProviderDirectory]:
         if provider not in self._directories:
@@ -165,12 +173,12 @@ class Oidc:
 
     async def _redeem(
         self, code: str, transaction: Transaction, provider: Provider, directory: ProviderDirectory
-    ) -> tuple[Object, str]:
-        """Claims and digest of the ID token that ``code`` stands for (RFC 6749 §4.1.3, RFC 7636 §4.5)."""
+    ) -> tuple[Object, Compact]:
+        """Claims and the ID token itself that ``code`` stands for (RFC 6749 §4.1.3, RFC 7636 §4.5)."""
         form = {
             "grant_type": "authorization_code",
             "code": code,
-            "redirect_uri": self._redirect_uri,
+            "redirect_uri": transaction.door_url + CALLBACK_PATH,
             "code_verifier": transaction.verifier,
         }
         auth = None
@@ -190,7 +198,7 @@ class Oidc:
 
     async def _id_token(
         self, said: Json, transaction: Transaction, provider: Provider, directory: ProviderDirectory
-    ) -> tuple[Object, str]:
+    ) -> tuple[Object, Compact]:
         text = said.get("id_token") if isinstance(said, dict) else None
         access = said.get("access_token") if isinstance(said, dict) else None
         if not isinstance(text, str):
@@ -199,7 +207,7 @@ class Oidc:
         rules.check(token, kind, now)
         key = await directory.key_for(token)
         claims = verify(token, key, kind, now, access_token=access if isinstance(access, str) else None)
-        return claims, token.digest
+        return claims, token
 
 
 _REFUSALS = {

@@ -34,18 +34,22 @@ class SessionTokens:
         self._keys = dict(keys)
         self._active = active
 
-    def new(self, sid: str) -> tuple[str, bytes]:
-        """A fresh token of 256 random bits for ``sid``, and the verifier to store beside the session."""
-        token = f"{PREFIX}{sid}.{secrets.token_urlsafe(SECRET_BYTES)}"
-        return token, self._verifier(self._active, token)
+    def new(self, sid: str, door: str = "") -> tuple[str, bytes]:
+        """A fresh token of 256 random bits for ``sid``, and the verifier to store beside the session.
 
-    def is_proof(self, token: str, verifier: bytes) -> bool:
-        """Whether ``verifier`` was made of ``token`` with a key of the ring. Takes equally long for every answer."""
+        It is good at the door named and at no other (see ``doors``).
+        """
+        token = f"{PREFIX}{sid}.{secrets.token_urlsafe(SECRET_BYTES)}"
+        return token, self._verifier(self._active, token, door)
+
+    def is_proof(self, token: str, verifier: bytes, door: str = "") -> bool:
+        """Whether ``verifier`` was made of ``token`` at ``door`` with a key of the ring. Takes equally long for any."""
         proven = False
         for kid in self._keys:
-            proven |= hmac.compare_digest(self._verifier(kid, token), verifier)
+            proven |= hmac.compare_digest(self._verifier(kid, token, door), verifier)
         return proven
 
-    def _verifier(self, kid: str, token: str) -> bytes:
-        digest = hmac.digest(self._keys[kid], token.encode("utf-8", "surrogateescape"), hashlib.sha256)
+    def _verifier(self, kid: str, token: str, door: str) -> bytes:
+        bound = f"{token}@{door}" if door else token  # no token has an "@", so the two cannot be mixed up
+        digest = hmac.digest(self._keys[kid], bound.encode("utf-8", "surrogateescape"), hashlib.sha256)
         return kid.encode() + b":" + digest

@@ -44,6 +44,7 @@ class Transaction:
     nonce: str = field(repr=False)
     verifier: str = field(repr=False)
     return_to: str
+    door_url: str
     began_ms: int
 
 
@@ -54,8 +55,10 @@ class Transactions:
         self._keys = {kid: AESGCM(hmac.digest(key, b"log-in transaction", "sha256")) for kid, key in keys.items()}
         self._active, self._cookies, self._once, self._clock = active, cookies, once, clock
 
-    def begin(self, provider: str, return_to: str, headers: Iterable[str]) -> tuple[Transaction, list[str]]:
-        """A new one, and the ``Set-Cookie`` values for it and against those that are one too many."""
+    def begin(
+        self, provider: str, return_to: str, door_url: str, headers: Iterable[str]
+    ) -> tuple[Transaction, list[str]]:
+        """A new one at the door of this origin; the ``Set-Cookie`` values for it and against those one too many."""
         number = secrets.token_hex(4)
         transaction = Transaction(
             number=number,
@@ -64,6 +67,7 @@ class Transactions:
             nonce=secrets.token_urlsafe(32),
             verifier=secrets.token_urlsafe(48),
             return_to=return_to,
+            door_url=door_url,
             began_ms=self._clock.now_ms(),
         )
         gone = [self._cookies.clear_transaction(number) for number in self._superfluous(headers)]

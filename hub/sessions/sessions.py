@@ -57,6 +57,7 @@ class Sessions:
         verifier_for: Callable[[str], tuple[str, bytes]],
         identity: Object,
         request_id: str,
+        id_token: str = "",
     ) -> tuple[Session, str]:
         """Open a session for a log-in; the session and its token.
 
@@ -80,6 +81,7 @@ class Sessions:
                 per_user=lives.per_user,
                 actor=f"user:{log_in.user}",
                 request_id=request_id,
+                id_token=id_token,
             )
         )
         if opened is None:
@@ -90,6 +92,10 @@ class Sessions:
         if opened.beyond:
             await self._store.end(opened.beyond, "replaced", detail="", actor="hub", request_id=request_id)
         return opened.session, token
+
+    def id_token_of(self, session: Session) -> str:
+        """The ID token to end the session at its provider with, or ``""``."""
+        return self._store.id_token_of(session)
 
     # read
 

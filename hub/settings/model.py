@@ -42,6 +42,7 @@ from hub.settings.values import (
 Access = Literal["read", "write"]
 Origins = Annotated[tuple[Origin, ...], BeforeValidator(read_list)]
 Hashes = Annotated[tuple[KeyHash, ...], BeforeValidator(read_list)]
+Stores = Annotated[tuple[Literal["cache", "cookies", "storage", "executionContexts"], ...], BeforeValidator(read_list)]
 Texts = Annotated[tuple[Text, ...], BeforeValidator(read_list)]
 Networks = Annotated[tuple[Network, ...], BeforeValidator(read_list)]
 Grants = dict[Name, Access]
@@ -65,6 +66,9 @@ class SessionSettings(Table):
     )
     history_changes: Count = Field(4096, ge=1, description="Most changes kept in a session's history.")
     max_document_bytes: Count = Field(262_144, ge=2, description="Largest document, as JSON in UTF-8.")
+    clear_site_data: Stores = Field(
+        ("cache",), description="What a log-out tells the browser to clear (`Clear-Site-Data`); [] for nothing."
+    )
     operator_max_age: Duration = Field(HOUR, gt=0, description="An operator has to have logged in within this time.")
 
 

@@ -54,6 +54,7 @@ def problems(settings: Settings) -> Iterator[Problem]:
         yield "public_url", "required, because bind is not a loopback address"
     if settings.store_url != "embedded" and settings.keys.file is None:
         yield "keys.file", "required with this store_url; `hub keys new` makes a key ring"
+    yield from _console(settings)
     for name, provider in settings.identity_providers.items():
         yield from _provider(f"identity_providers.{name}", provider)
     for name, section in settings.sections.items():
@@ -67,6 +68,18 @@ def problems(settings: Settings) -> Iterator[Problem]:
     for name, service in settings.services.items():
         if not service.key_sha256:
             yield f"services.{name}.key_sha256", "at least one key is needed; `hub service-key` makes one"
+
+
+def _console(settings: Settings) -> Iterator[Problem]:
+    """Cookies do not keep ports apart, and one hub has one way to name its cookies."""
+    whole = complete(settings)
+    if not whole.console_url or whole.console_url == whole.public_url:
+        return
+    console, public = urlsplit(whole.console_url), urlsplit(whole.public_url or "")
+    if console.hostname == public.hostname:
+        yield "console_url", "needs a host name of its own: cookies do not keep ports apart"
+    if console.scheme != public.scheme:
+        yield "console_url", f"has to be {public.scheme} as public_url is"
 
 
 def _provider(path: str, provider: ProviderSettings) -> Iterator[Problem]:

@@ -73,6 +73,8 @@ class Openings:
         fields: list[str | bytes] = ["position", str(position), "verifier", new.verifier, "dek", wrapped]
         fields += ["meta", records.seal_log_in(new.sid, new.log_in, data_key)]
         fields += ["doc", records.seal_document(new.sid, position, new.document, data_key)]
+        if new.id_token:
+            fields += ["hint", records.seal_hint(new.sid, new.id_token, data_key)]
         published = published_change(new.sid, position, sealed)
         args = [new.sid, *limits, sealed, published, chain, *fields]
         return await self._sessions.scripts.run("open", key_names, args)

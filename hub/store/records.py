@@ -42,6 +42,7 @@ def read_session(sid: str, fields: Fields, masters: MasterKeys) -> Session:
             data_key=data_key,
             ending=ending,
             is_closed=b"closed" in fields,
+            hint=fields.get(b"hint", b""),
         )
     except (KeyError, ValueError, TypeError, AttributeError) as error:
         raise SealBroken(f"a record does not hold together: {type(error).__name__}") from None
@@ -62,6 +63,19 @@ def seal_log_in(sid: str, log_in: LogIn, data_key: bytes) -> bytes:
     """Who the session belongs to, as it lies in the record."""
     members = {name: getattr(log_in, name) for name in LogIn.__slots__}
     return seal(data_key, dumps(members), b"meta", sid.encode())
+
+
+def seal_hint(sid: str, id_token: str, data_key: bytes) -> bytes:
+    """The provider's ID token, as it lies in the record until the session ends."""
+    return seal(data_key, id_token.encode(), b"hint", sid.encode())
+
+
+def read_hint(session: Session) -> str:
+    """The provider's ID token; ``""`` where none was kept, or what was kept does not open."""
+    try:
+        return unseal(session.data_key, session.hint, b"hint", session.sid.encode()).decode() if session.hint else ""
+    except SealBroken:
+        return ""
 
 
 def seal_entry(sid: str, position: Position, entry: bytes, data_key: bytes) -> bytes:

@@ -145,6 +145,9 @@ class Store:
         session, _ = await self.read_for_commit(sid, None)
         return session
 
+    def id_token_of(self, session: Session) -> str:
+        return records.read_hint(session)
+
     async def read_for_commit(self, sid: str, key: IdempotencyKey | None) -> tuple[Session | None, Remembered | None]:
         session, remembered = await self._records.read_with_key(sid, key)
         return await self._settled(session), remembered

@@ -63,7 +63,7 @@ class OidcCase:
 
     async def begin(self, return_to: str = "/apps/a", prompt: str | None = None) -> str:
         """Where the browser is sent."""
-        begun = await self.oidc.begin("main", return_to, self.cookie, prompt)
+        begun = await self.oidc.begin("main", return_to, self.cookie, prompt, door_url=PUBLIC_URL)
         self.keep(begun.set_cookies)
         return begun.location
 
@@ -107,5 +107,5 @@ async def oidc_case(secret: str | None = SECRET, backchannel_uri: str | None = N
         )
         directories = [(provider, ProviderDirectory(provider, http, clock))]
         transactions = Transactions({"k1": b"1" * 32}, "k1", cookies, once, clock)
-        oidc = Oidc(directories, transactions, http, clock, PUBLIC_URL)
+        oidc = Oidc(directories, transactions, http, clock)
         yield OidcCase(oidc, http, clock, once, cookies, directories)

@@ -47,7 +47,7 @@ async def test_a_log_in_begins_with_all_defences(case: OidcCase) -> None:
 async def test_the_whole_flow_says_who_it_is(case: OidcCase) -> None:
     answer = await case.answer("ada")
     case.clock.seconds += 30
-    finished = await case.oidc.finish(answer, case.cookie, "Firefox")
+    finished = await case.oidc.finish(answer, case.cookie, "Firefox", door_url=PUBLIC_URL)
     log_in = finished.proof.log_in
     assert (log_in.provider, log_in.issuer, log_in.agent) == ("main", ISSUER, "Firefox")
     assert log_in.auth_time == NOW
@@ -94,7 +94,7 @@ async def test_a_wrong_callback_is_refused(case: OidcCase, changes: dict[str, An
     """Threats 39 and 62: state, code and issuer are exact."""
     answer = await case.answer(**changes)
     with pytest.raises(LogInFailed) as caught:
-        await case.oidc.finish(answer, case.cookie)
+        await case.oidc.finish(answer, case.cookie, door_url=PUBLIC_URL)
     assert caught.value.status == 400
     assert "<" not in caught.value.detail
 
@@ -103,47 +103,47 @@ async def test_repeated_parameters_are_refused(case: OidcCase) -> None:
     answer = await case.answer()
     for repeated in answer:
         with pytest.raises(LogInFailed):
-            await case.oidc.finish([*answer, repeated], case.cookie)
-    await case.oidc.finish(answer, case.cookie)
+            await case.oidc.finish([*answer, repeated], case.cookie, door_url=PUBLIC_URL)
+    await case.oidc.finish(answer, case.cookie, door_url=PUBLIC_URL)
 
 
 async def test_a_callback_without_its_cookie_is_refused(case: OidcCase) -> None:
     """Threat 39."""
     answer = await case.answer()
     with pytest.raises(LogInFailed):
-        await case.oidc.finish(answer, [])
+        await case.oidc.finish(answer, [], door_url=PUBLIC_URL)
 
 
 async def test_a_callback_works_once(case: OidcCase) -> None:
     """Threat 39."""
     answer = await case.answer()
-    await case.oidc.finish(answer, case.cookie)
+    await case.oidc.finish(answer, case.cookie, door_url=PUBLIC_URL)
     with pytest.raises(LogInFailed, match="used already"):
-        await case.oidc.finish(answer, case.cookie)
+        await case.oidc.finish(answer, case.cookie, door_url=PUBLIC_URL)
 
 
 async def test_another_flows_code_is_refused(case: OidcCase) -> None:
     """Threat 39: PKCE and nonce bind a code to the flow that asked for it."""
     theirs, mine = dict(await case.answer("grace")), dict(await case.answer("ada"))
     with pytest.raises(LogInFailed):
-        await case.oidc.finish(list({**mine, "code": theirs["code"]}.items()), case.cookie)
+        await case.oidc.finish(list({**mine, "code": theirs["code"]}.items()), case.cookie, door_url=PUBLIC_URL)
 
 
 async def test_an_old_flow_is_refused(case: OidcCase) -> None:
     answer = await case.answer()
     case.clock.seconds += 600
     with pytest.raises(LogInFailed):
-        await case.oidc.finish(answer, case.cookie)
+        await case.oidc.finish(answer, case.cookie, door_url=PUBLIC_URL)
 
 
 async def test_an_unknown_provider_is_refused(case: OidcCase) -> None:
     with pytest.raises(LogInFailed):
-        await case.oidc.begin("other", "/", [])
-    assert await case.oidc.end_session_url("other") is None
+        await case.oidc.begin("other", "/", [], door_url=PUBLIC_URL)
+    assert await case.oidc.end_session_url("other", door_url=PUBLIC_URL) is None
 
 
 async def test_the_way_out_names_hub_and_return_address(case: OidcCase) -> None:
-    url = await case.oidc.end_session_url("main")
+    url = await case.oidc.end_session_url("main", door_url=PUBLIC_URL)
     assert url is not None
     assert url.startswith(f"{ISSUER}/end_session?")
     assert query_of(url) == {"client_id": "hub", "post_logout_redirect_uri": f"{PUBLIC_URL}/auth/signed-out"}
@@ -155,7 +155,7 @@ async def test_a_wrong_secret_is_the_hubs_own_fault() -> None:
         answer = await case.answer()
         for _ in range(2):
             with pytest.raises(ProviderUnavailable):
-                await case.oidc.finish(answer, case.cookie)
+                await case.oidc.finish(answer, case.cookie, door_url=PUBLIC_URL)
 
 
 # against a provider that misbehaves
@@ -173,7 +173,7 @@ class Hub:
         self.http = new_client()
         directory = ProviderDirectory(self.provider, self.http, self.clock)
         transactions = Transactions({"k": b"1" * 32}, "k", Cookies(secure=False), OnceInMemory(), self.clock)
-        self.oidc = Oidc([(self.provider, directory)], transactions, self.http, self.clock, PUBLIC_URL)
+        self.oidc = Oidc([(self.provider, directory)], transactions, self.http, self.clock)
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -181,7 +181,7 @@ class Hub:
 
     async def finish(self, token: Any = None, **changes: Any) -> Any:
         """A flow whose token endpoint gives an ID token with these claims (or answers ``token``)."""
-        begun = await self.oidc.begin("main", "/", [])
+        begun = await self.oidc.begin("main", "/", [], door_url=PUBLIC_URL)
         asked = query_of(begun.location)
         if token is not None:
             self.server.answers["/token"] = token
@@ -190,7 +190,7 @@ class Hub:
             self.server.answers["/token"] = Answer({"id_token": mint(said), "access_token": "opaque"})
         query = {"state": asked["state"], "code": "c", "iss": self.server.url}
         cookies = [value.partition(";")[0] for value in begun.set_cookies]
-        return await self.oidc.finish(list(query.items()), cookies)
+        return await self.oidc.finish(list(query.items()), cookies, door_url=PUBLIC_URL)
 
 
 @pytest.fixture
@@ -269,12 +269,14 @@ async def test_an_issuer_that_never_names_itself_may_be_silent(server: Server) -
     """RFC 9207 asks for ``iss`` only from a provider that announced it."""
     publish(server, ec_key().jwk, authorization_response_iss_parameter_supported=None)
     async with Hub(server) as hub:
-        begun = await hub.oidc.begin("main", "/", [])
+        begun = await hub.oidc.begin("main", "/", [], door_url=PUBLIC_URL)
         asked = query_of(begun.location)
         said = claims(iss=server.url, nonce=asked["nonce"])
         server.answers["/token"] = Answer({"id_token": mint(said)})
         cookies = [value.partition(";")[0] for value in begun.set_cookies]
-        assert (await hub.oidc.finish([("state", asked["state"]), ("code", "c")], cookies)).return_to == "/"
+        assert (
+            await hub.oidc.finish([("state", asked["state"]), ("code", "c")], cookies, door_url=PUBLIC_URL)
+        ).return_to == "/"
 
 
 async def test_no_metadata_no_log_in() -> None:
@@ -282,8 +284,8 @@ async def test_no_metadata_no_log_in() -> None:
     with Server() as server:
         async with Hub(server) as hub:
             with pytest.raises(ProviderUnavailable):
-                await hub.oidc.begin("main", "/", [])
-            assert await hub.oidc.end_session_url("main") is None
+                await hub.oidc.begin("main", "/", [], door_url=PUBLIC_URL)
+            assert await hub.oidc.end_session_url("main", door_url=PUBLIC_URL) is None
 
 
 def test_the_challenge_is_s256() -> None:

@@ -37,7 +37,7 @@ class Browser:
         return ["; ".join(f"{name}={value}" for name, value in self.jar.items())]
 
     def begin(self, made: Transactions, return_to: str = "/apps/a") -> Transaction:
-        transaction, set_cookies = made.begin("main", return_to, self.cookies)
+        transaction, set_cookies = made.begin("main", return_to, "https://hub.example.com", self.cookies)
         self.receive(set_cookies)
         return transaction
 
@@ -61,8 +61,8 @@ def test_the_cookie_shows_nothing() -> None:
 def test_two_tabs_log_in_at_once() -> None:
     made, browser = transactions(), Browser()
     before = browser.cookies
-    one, set_one = made.begin("main", "/1", before)
-    two, set_two = made.begin("main", "/2", before)
+    one, set_one = made.begin("main", "/1", "https://hub.example.com", before)
+    two, set_two = made.begin("main", "/2", "https://hub.example.com", before)
     browser.receive([*set_one, *set_two])
     assert made.find(two.state, browser.cookies).return_to == "/2"
     assert made.find(one.state, browser.cookies).return_to == "/1"

@@ -17,8 +17,8 @@ from hub.identity.authenticator import Allowed, Authenticator
 from hub.identity.buckets import Buckets
 from hub.identity.cookies import Cookies
 from hub.identity.credentials import Credentials, Purpose
+from hub.identity.doors import Doors
 from hub.identity.operators import OperatorRule, Operators
-from hub.identity.origins import Origins
 from hub.identity.services import Service, Services
 from hub.identity.session_tokens import SessionTokens
 from hub.identity.tokens import ContextSigner, SigningKey
@@ -91,7 +91,7 @@ class World:
             services=Services([billing()]),
             operators=Operators({"main": OperatorRule("roles", "hub-operators")}, 3600, self.clock),
             cookies=Cookies(secure=True),
-            origins=Origins.of([PUBLIC_URL], ["https://shop.example.com"]),
+            doors=Doors(PUBLIC_URL, None, ["https://shop.example.com"]),
             allowed=Allowed(browser={"profile": "write"}, apps=self.apps),
             failures=Buckets(self.failures_per_minute, self.clock),
         )

@@ -52,6 +52,19 @@ async def test_a_dump_shows_no_plaintext(place: Place, store: Store) -> None:
         assert not [part for part in dump if canary.encode() in part], canary
 
 
+async def test_the_id_token_is_kept_sealed_and_for_as_long_as_the_session_lives(place: Place, store: Store) -> None:
+    """It goes back to the provider at log-out; nobody reads it in the store, and an ended record has none."""
+    opened = await opening(store, id_token="canary-id-token-22").live()
+    session = await read(store, opened.sid)
+    assert store.id_token_of(session) == "canary-id-token-22"
+    assert not [part for part in everything(place) if b"canary-id-token-22" in part]
+    place.outside().hset(keys.record(opened.sid), "hint", b"x" * 40)
+    assert store.id_token_of(await read(store, opened.sid)) == ""
+    await end(store, opened.sid)
+    assert place.outside().hget(keys.record(opened.sid), "hint") is None
+    assert store.id_token_of(await read(store, opened.sid)) == ""
+
+
 async def test_a_document_of_another_session_does_not_open(place: Place, store: Store) -> None:
     """Moved into another record, the session is unused; put back, it is itself again."""
     user = opening(store)

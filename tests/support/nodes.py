@@ -137,9 +137,9 @@ class Cluster:
             file.close()
         shutil.rmtree(self.folder, ignore_errors=True)
 
-    def node(self, module: str = "hub", **environment: str) -> Node:
+    def node(self, module: str = "hub", *, port: int | None = None, **environment: str) -> Node:
         """Start one more node and wait until it is ready; ``module`` is what ``python -m`` runs."""
-        port = free_port()
+        port = port or free_port()
         settings = {
             "HUB_STORE_URL": self.store_url,
             "HUB_KEYS__FILE": str(self.ring),

@@ -30,6 +30,7 @@ class Opening:
     per_user: int = 64
     began_ms: int | None = None
     document: Object = field(default_factory=lambda: {"profile": {"name": "Ada"}})
+    id_token: str = ""
 
     async def open(self) -> Opened | None:
         """What the store answers."""
@@ -46,6 +47,7 @@ class Opening:
                 per_user=self.per_user,
                 actor=f"user:{self.user}",
                 request_id="request",
+                id_token=self.id_token,
             )
         )
 

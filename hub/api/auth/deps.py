@@ -19,6 +19,7 @@ from hub.identity.buckets import Buckets
 from hub.identity.cookies import Cookies
 from hub.identity.credentials import Credentials, Purpose
 from hub.identity.csrf import FormProofs
+from hub.identity.doors import Door, Doors
 from hub.identity.oidc import Oidc
 from hub.identity.session_tokens import SessionTokens
 
@@ -33,7 +34,10 @@ class Sessions(Protocol):
         verifier_for: Callable[[str], tuple[str, bytes]],
         identity: Object,
         request_id: str,
+        id_token: str = "",
     ) -> tuple[Session, str]: ...
+
+    def id_token_of(self, session: Session) -> str: ...
 
     async def end(self, principal: Principal, sid: str, *, detail: str = "", request_id: str = "") -> Ended: ...
 
@@ -51,7 +55,10 @@ class Sessions(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class AuthDeps:
-    """Everything the routes stand on. ``check_open`` raises if no session can be opened now (store not writable)."""
+    """Everything the routes stand on. ``check_open`` raises if no session can be opened now (store not writable).
+
+    ``clear_site_data`` is the header of that name (W3C Clear Site Data) in the answer to a log-out, ``""`` for none.
+    """
 
     oidc: Oidc
     sessions: Sessions
@@ -62,13 +69,18 @@ class AuthDeps:
     log_ins: Buckets
     address_of: Callable[[Scope], str]
     check_open: Callable[[], None]
-    public_url: str
+    doors: Doors
+    clear_site_data: str
 
     def credentials(self, request: Request, purpose: Purpose) -> Credentials:
         """What the request shows of who is calling."""
         return Credentials.of(
             request.method, request.headers.raw, purpose=purpose, address=self.address_of(request.scope)
         )
+
+    def door_of(self, request: Request) -> Door:
+        """The door the request came to."""
+        return self.doors.at(request.headers.get("host", ""))
 
     async def caller(self, request: Request, purpose: Purpose) -> Principal:
         """Who is calling; raises as ``Authenticator.authenticate`` does."""

@@ -47,6 +47,7 @@ class LogInHandlers:
                 request.query_params.multi_items(),
                 request.headers.getlist("cookie"),
                 request.headers.get("user-agent", ""),
+                door_url=self._deps.door_of(request).url,
             )
         except HubError as error:
             return views.failed(error, "/")
@@ -72,7 +73,9 @@ class LogInHandlers:
             if len(names) > 1:
                 return views.choose(names, return_to, {"prompt": prompt} if prompt in PROMPTS else {})
             provider = names[0] if names else ""
-        begun = await deps.oidc.begin(provider, return_to, request.headers.getlist("cookie"), prompt)
+        begun = await deps.oidc.begin(
+            provider, return_to, request.headers.getlist("cookie"), prompt, door_url=deps.door_of(request).url
+        )
         return _redirect(begun.location, 302, *begun.set_cookies)
 
     def _is_from_here(self, request: Request) -> bool:
@@ -85,7 +88,7 @@ class LogInHandlers:
             parts = urlsplit(came_from)
         except ValueError:
             return False
-        return f"{parts.scheme}://{parts.netloc}" == self._deps.public_url
+        return f"{parts.scheme}://{parts.netloc}" == self._deps.door_of(request).url
 
     async def _open(self, request: Request, finished: Finished) -> Response:
         deps, request_id = self._deps, request_id_of(request.scope)
@@ -93,8 +96,13 @@ class LogInHandlers:
         if before is not None and before.sid is not None:
             await deps.sessions.end(before, before.sid, detail="a new log-in", request_id=request_id)
         proof = finished.proof
+        door = deps.door_of(request).name
         session, token = await deps.sessions.open(
-            log_in=proof.log_in, verifier_for=deps.tokens.new, identity=proof.identity, request_id=request_id
+            log_in=proof.log_in,
+            verifier_for=lambda sid: deps.tokens.new(sid, door),
+            identity=proof.identity,
+            request_id=request_id,
+            id_token=proof.id_token,
         )
         log.info("authn_login_success", extra={"sid": session.sid, "provider": proof.log_in.provider})
         gone = deps.cookies.clear_transaction(finished.transaction.number)

@@ -18,6 +18,7 @@ from hub.api.edge import request_id_of
 from hub.api.pages import Form
 from hub.api.problems import problem
 from hub.core.principal import Principal
+from hub.core.session import Session
 from hub.errors import CsrfRefused, Forbidden, HubError, OwnSessionEnded, Unauthenticated, Unavailable
 from hub.identity.csrf import FormProofs
 from hub.identity.oidc import SIGNED_OUT_PATH
@@ -38,17 +39,18 @@ class LogOutHandlers:
         kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
         is_form = kind == FORM
         fields = await _fields(request) if is_form else {}
+        over: Session | None = None
         try:
             if is_form:
                 self._check_form(request, fields)
             principal = await self._deps.caller(request, "form" if is_form else "api")
-            provider = await self._end(request, principal, is_everywhere(request, fields))
+            over = await self._end(request, principal, is_everywhere(request, fields))
         except OwnSessionEnded:
-            provider = ""
+            pass  # what was asked for is so already
         except Unavailable as error:
             return self._gone(request, problem(error, request_id_of(request.scope)))
         if is_form:
-            return self._gone(request, RedirectResponse(await self._where_to(provider), HTTPStatus.SEE_OTHER))
+            return self._gone(request, RedirectResponse(await self._where_to(request, over), HTTPStatus.SEE_OTHER))
         return self._gone(request, Response(status_code=HTTPStatus.NO_CONTENT))
 
     async def signed_out(self, request: Request) -> Response:
@@ -61,7 +63,7 @@ class LogOutHandlers:
             visitor = None
         if visitor is None or visitor.session is None:
             return views.signed_out(reason, return_to)
-        end_session = await self._deps.oidc.end_session_url(visitor.session.log_in.provider)
+        end_session = await self._at_provider(request, visitor.session)
         targets = [_origin(end_session)] if end_session else []
         form = Form("Sign out", views.LOGOUT_PATH, {FormProofs.FIELD: self._deps.proofs.proof(self._token(request))})
         return views.signed_out(reason, return_to, user=_name(visitor), form=form, form_targets=targets)
@@ -78,8 +80,8 @@ class LogOutHandlers:
             raise Unauthenticated("No credential came with this request")
         self._deps.proofs.check(fields.get(FormProofs.FIELD, ""), token)
 
-    async def _end(self, request: Request, principal: Principal, everywhere: bool) -> str:
-        """End what was asked for; the name of the provider the user came from."""
+    async def _end(self, request: Request, principal: Principal, everywhere: bool) -> Session:
+        """End what was asked for; the session as it was before."""
         session, request_id = principal.session, request_id_of(request.scope)
         if principal.kind != "user" or session is None:
             raise Forbidden("Only a user can log out")
@@ -89,16 +91,25 @@ class LogOutHandlers:
             )
         else:
             await self._deps.sessions.end(principal, session.sid, request_id=request_id)
-        return session.log_in.provider
+        return session
 
-    async def _where_to(self, provider: str) -> str:
-        url = await self._deps.oidc.end_session_url(provider)
+    async def _where_to(self, request: Request, over: Session | None) -> str:
+        url = await self._at_provider(request, over) if over else None
         return url or f"{SIGNED_OUT_PATH}?reason=logged_out"
+
+    async def _at_provider(self, request: Request, session: Session) -> str | None:
+        """Where this session is ended at its provider too."""
+        return await self._deps.oidc.end_session_url(
+            session.log_in.provider,
+            door_url=self._deps.door_of(request).url,
+            id_token=self._deps.sessions.id_token_of(session),
+        )
 
     def _gone(self, request: Request, response: Response) -> Response:
         response.headers["Cache-Control"] = "no-store"
         if "authorization" not in request.headers:  # with it, the cookie was not looked at
-            response.headers["Clear-Site-Data"] = '"cache"'
+            if self._deps.clear_site_data:
+                response.headers["Clear-Site-Data"] = self._deps.clear_site_data
             response.headers.append("Set-Cookie", self._deps.cookies.clear_session())
         return response
 

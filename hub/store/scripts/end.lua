@@ -22,7 +22,7 @@ for i = 1, count do
     redis.call('ZREM', KEYS[1], sid)
   elseif due or ARGV[2] ~= 'due' then
     redis.call('HSET', record, 'status', 'ended', 'reason', ARGV[1], 'ended', now, 'ending', ARGV[3 + 2 * i])
-    redis.call('HDEL', record, 'doc')
+    redis.call('HDEL', record, 'doc', 'hint')
     redis.call('DEL', KEYS[3 + 2 * i])
     redis.call('ZREM', KEYS[1], sid)
     redis.call('SPUBLISH', KEYS[3], 'e ' .. sid .. ' ' .. now .. ' ' .. ARGV[3 + 2 * i])

@@ -23,8 +23,8 @@ from hub.errors import Maintenance, Unauthenticated
 from hub.identity.authenticator import Allowed, Authenticator
 from hub.identity.buckets import Buckets
 from hub.identity.csrf import FormProofs
+from hub.identity.doors import Doors
 from hub.identity.operators import Operators
-from hub.identity.origins import Origins
 from hub.identity.services import Services
 from hub.identity.session_tokens import SessionTokens
 from hub.identity.tokens import ContextSigner
@@ -39,6 +39,7 @@ class SessionsInMemory:
     clock: Clock
     kept: dict[str, Session] = field(default_factory=dict)
     acts: list[tuple[str, ...]] = field(default_factory=list)
+    id_tokens: dict[str, str] = field(default_factory=dict)
     not_before_ms: int = 0
     is_down: bool = False
 
@@ -54,15 +55,19 @@ class SessionsInMemory:
         verifier_for: Callable[[str], tuple[str, bytes]],
         identity: Object,
         request_id: str,
+        id_token: str = "",
     ) -> tuple[Session, str]:
         if log_in.began_ms <= self.not_before_ms:
             raise Unauthenticated("This log-in began before the user was logged out everywhere")
         sid = f"0123456789abcdef-{len(self.kept):022d}"
         token, verifier = verifier_for(sid)
         opened = session(verifier, sid=sid, log_in=log_in, document={"identity": identity})
-        self.kept[sid] = opened
+        self.kept[sid], self.id_tokens[sid] = opened, id_token
         self.acts.append(("open", sid, log_in.user))
         return opened, token
+
+    def id_token_of(self, session: Session) -> str:
+        return self.id_tokens[session.sid]
 
     async def end(self, principal: Principal, sid: str, *, detail: str = "", request_id: str = "") -> Ended:
         self.kept[sid] = replace(self.kept[sid], ending=Ending("logged_out", self.clock.now_ms()))
@@ -110,8 +115,8 @@ class Door:
         return await self.browser.post(path, headers=headers, **more)
 
 
-def make_deps(case: OidcCase, sessions: SessionsInMemory, log_ins: int) -> AuthDeps:
-    tokens = SessionTokens({"k": b"t" * 32}, "k")
+def make_deps(case: OidcCase, sessions: SessionsInMemory, log_ins: int, clear_site_data: str) -> AuthDeps:
+    tokens, doors = SessionTokens({"k": b"t" * 32}, "k"), Doors(PUBLIC_URL, None)
 
     def check_open() -> None:
         if sessions.is_down:
@@ -127,7 +132,7 @@ def make_deps(case: OidcCase, sessions: SessionsInMemory, log_ins: int) -> AuthD
             services=Services([]),
             operators=Operators({}, 3600, case.clock),
             cookies=case.cookies,
-            origins=Origins.of([PUBLIC_URL]),
+            doors=doors,
             allowed=Allowed(browser={}),
             failures=Buckets(0),
         ),
@@ -137,15 +142,16 @@ def make_deps(case: OidcCase, sessions: SessionsInMemory, log_ins: int) -> AuthD
         log_ins=Buckets(log_ins, case.clock),
         address_of=lambda scope: scope["client"][0],
         check_open=check_open,
-        public_url=PUBLIC_URL,
+        doors=doors,
+        clear_site_data=clear_site_data,
     )
 
 
 @asynccontextmanager
-async def open_door(log_ins: int = 0) -> AsyncIterator[Door]:
+async def open_door(log_ins: int = 0, clear_site_data: str = '"cache"') -> AsyncIterator[Door]:
     async with oidc_case() as case:
         sessions = SessionsInMemory(case.clock)
-        deps = make_deps(case, sessions, log_ins)
+        deps = make_deps(case, sessions, log_ins, clear_site_data)
         app = Edge(Router(to_starlette([*auth_routes(deps), *asset_routes()])), {"localhost:8000"})
         transport = httpx.ASGITransport(app)
         async with httpx.AsyncClient(transport=transport, base_url=PUBLIC_URL) as browser:

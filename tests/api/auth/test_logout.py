@@ -7,8 +7,9 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from hub.identity.compact import parse
 from hub.identity.session_tokens import sid_of
-from tests.api.auth.door import Door
+from tests.api.auth.door import Door, open_door
 from tests.identity.oidc_case import ISSUER, PUBLIC_URL, query_of
 
 FORM = {"content-type": "application/x-www-form-urlencoded", "origin": PUBLIC_URL}
@@ -111,6 +112,24 @@ async def test_a_form_with_its_field_goes_on_to_the_provider(door: Door) -> None
     assert query_of(answer.headers["location"])["post_logout_redirect_uri"] == f"{PUBLIC_URL}/auth/signed-out"
     assert door.token is None
     assert door.sessions.acts[-1][0] == "end"
+
+
+async def test_the_provider_is_told_which_session_is_meant(door: Door) -> None:
+    """``id_token_hint`` is the ID token of this very log-in, so the provider need not ask (RP-Initiated Logout §2)."""
+    await door.log_in("ada")
+    sid = next(iter(door.sessions.kept))
+    answer = await door.browser.post("/auth/logout", data=await form_of(door), headers=FORM)
+    hint = query_of(answer.headers["location"])["id_token_hint"]
+    assert hint == door.sessions.id_tokens[sid]
+    assert parse(hint).claims["sub"] == door.sessions.kept[sid].user
+
+
+@pytest.mark.parametrize("header", ['"cache", "storage"', ""])
+async def test_what_the_browser_clears_is_configured(header: str) -> None:
+    """``Clear-Site-Data`` as configured, or not at all."""
+    async with open_door(clear_site_data=header) as door:
+        await door.log_in()
+        assert (await door.post()).headers.get("clear-site-data", "") == header
 
 
 async def test_a_form_can_end_everything(door: Door) -> None:
