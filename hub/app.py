@@ -5,8 +5,6 @@ from __future__ import annotations
 import secrets
 from types import SimpleNamespace
 
-from starlette.datastructures import Headers
-from starlette.middleware.cors import CORSMiddleware
 from starlette.routing import Router
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -19,6 +17,7 @@ from hub.api.client_files import ClientFiles, client_routes
 from hub.api.documentation import About, documentation_routes
 from hub.api.documents import Documents
 from hub.api.edge import Edge, Problems
+from hub.api.entrance import Entrance, Framed, cors
 from hub.api.health import health_routes
 from hub.api.identify import Identifier
 from hub.api.log_in import BearerSessions
@@ -27,15 +26,16 @@ from hub.api.routes import Route, to_starlette
 from hub.api.sessions import SessionHandlers
 from hub.api.table import document_routes, live_routes, session_routes
 from hub.api.tickets import ticket_routes
+from hub.api.verify import verify_routes
 from hub.core.mode import Mode
 from hub.errors import UpgradeRequired
-from hub.identity.doors import Doors
 from hub.live.events import EventsEndpoint
 from hub.live.fanout import Fanout
 from hub.live.opening import Live
 from hub.live.rounds import Rounds
 from hub.live.websocket import WebSocketEndpoint
 from hub.proxy.gateway import Gateway, Services
+from hub.proxy.verify import Verify
 from hub.sessions.commit import Commits
 from hub.sessions.sessions import Sessions
 from hub.settings import Settings
@@ -96,7 +96,7 @@ class Node:
         self.name = secrets.token_hex(6)
         self._embedded: EmbeddedStore | None = None
         ring, url = self._ring_and_url()
-        self.store = Store(url, ring, self.name)
+        self.store = Store(url, ring, self.name, assembly.store_tls_of(settings))
         sections = assembly.sections_of(settings)
         commits = Commits(self.store, self.store.chain, sections, settings.session.history_changes)
         self.sessions = Sessions(
@@ -184,12 +184,22 @@ class Node:
             trusted_proxies=self._settings.trusted_proxies,
         )
 
+    def _verify(self) -> Verify:
+        return Verify(
+            assembly.apps_of(self._settings),
+            authenticate=self.identity.authenticator.authenticate,
+            signer=self.identity.contexts,
+            touch=self.sessions.touch,
+            doors=self.identity.doors,
+            trusted=assembly.trusted_of(self._settings),
+        )
+
     def _application(self) -> ASGIApp:
         self._table = self._routes()
         router = Router(to_starlette(self._table), redirect_slashes=False)
-        api: ASGIApp = _Framed(router)
-        public = _cors(Problems(api), self._settings) if self._settings.allowed_origins else api
-        entrance = _Entrance(self.identity.doors, gateway=self.gateway, public=public, console=api)
+        api: ASGIApp = Framed(router)
+        public = cors(Problems(api), self._settings.allowed_origins) if self._settings.allowed_origins else api
+        entrance = Entrance(self.identity.doors, gateway=self.gateway, public=public, closed=api)
         return Edge(entrance, assembly.hosts_of(self._settings))
 
     def _routes(self) -> list[Route]:
@@ -203,6 +213,7 @@ class Node:
             backchannel_route(
                 Backchannel(identity.logout_tokens, self.sessions.end_at_provider, identity.failures, callers.address)
             ),
+            *verify_routes(self._verify()),
             *ticket_routes(identity.tickets, callers, frozenset(settings.apps)),
             *session_routes(SessionHandlers(self.sessions, callers, bearer, identity.issuers)),
             *batch_routes(self.sessions, callers),
@@ -220,6 +231,9 @@ class Node:
         identity = self.identity
         return AuthDeps(
             oidc=identity.oidc,
+            transactions=identity.transactions,
+            handovers=identity.handovers,
+            read=self.store.read,
             sessions=self.sessions,
             authenticator=identity.authenticator,
             tokens=identity.tokens,
@@ -237,48 +251,6 @@ class Node:
         return self._settings.home if self.identity.doors.at(host).is_for_apps else OPERATORS_HOME
 
 
-class _Entrance:
-    """Requests for apps go to the gateway, all others to the hub's own routes.
-
-    At the operators' own door there is no app, and no other origin may read what is answered.
-    """
-
-    def __init__(self, doors: Doors, *, gateway: Gateway, public: ASGIApp, console: ASGIApp) -> None:
-        self._doors, self._gateway, self._public, self._console = doors, gateway, public, console
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        app: ASGIApp = self._public
-        if not self._doors.at(Headers(scope=scope).get("host", "")).is_for_apps:
-            app = self._console
-        elif self._gateway.serves(scope):
-            app = self._gateway
-        await app(scope, receive, send)
-
-
-class _Framed:
-    """Tells the router that it runs inside an application: what it does not find is raised, not answered."""
-
-    def __init__(self, router: Router) -> None:
-        self._router = router
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        scope["app"] = self
-        await self._router(scope, receive, send)
-
-
 async def _refuse_plain(scope: Scope, receive: Receive, send: Send) -> None:
     """``/live`` without an upgrade."""
     raise UpgradeRequired
-
-
-def _cors(app: ASGIApp, settings: Settings) -> ASGIApp:
-    exposed = ["ETag", "Location", "Retry-After", "Idempotency-Replayed", "X-Request-Id"]
-    asked = "Authorization, Content-Type, If-Match, If-None-Match, Idempotency-Key, Prefer, X-Hub-CSRF, traceparent"
-    return CORSMiddleware(
-        app,
-        allow_origins=list(settings.allowed_origins),
-        allow_credentials=True,
-        allow_methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
-        allow_headers=asked.split(", "),
-        expose_headers=exposed,
-    )

@@ -23,8 +23,9 @@ from hub.identity.bearer import BearerLogIn
 from hub.identity.buckets import Buckets
 from hub.identity.cookies import Cookies
 from hub.identity.csrf import FormProofs
-from hub.identity.doors import Doors
+from hub.identity.doors import AppHost, Doors
 from hub.identity.fetching import new_client
+from hub.identity.handover import Handovers
 from hub.identity.jwks import ProviderDirectory
 from hub.identity.logout_tokens import LogoutTokens
 from hub.identity.oidc import Oidc
@@ -41,6 +42,7 @@ from hub.sessions.rates import Rates
 from hub.sessions.sections import Section, Sections
 from hub.sessions.sessions import Lifetimes
 from hub.settings import Settings, split_bind
+from hub.store.connecting import StoreTls
 from hub.store.keyring import KeyRing, Keys
 from hub.store.store import Store
 
@@ -51,11 +53,11 @@ def check_built(settings: Settings) -> None:
         raise ConfigurationError(f'durability = "{settings.durability}" is not built yet; this version has "local"')
     if urlsplit(settings.store_url).scheme.startswith(("redis+", "rediss+")):
         raise ConfigurationError("store_url: Sentinel and Cluster are not built yet; name one server")
-    for name, app in settings.apps.items():
-        if app.host is not None and not app.anonymous:
-            raise ConfigurationError(f"apps.{name}.host: log-in on a host of its own is not built yet; use a prefix")
-        if app.verify_key_sha256:
-            raise ConfigurationError(f"apps.{name}.verify_key_sha256: /auth/verify is not built yet")
+
+
+def store_tls_of(settings: Settings) -> StoreTls:
+    """How the store proves itself to this node, and this node to it."""
+    return StoreTls(settings.store_ca_file, settings.store_cert_file, settings.store_key_file)
 
 
 def sections_of(settings: Settings) -> Sections:
@@ -118,6 +120,7 @@ def apps_of(settings: Settings) -> list[App]:
             grants=with_identity(app.sections, always=False),
             origins=app.origins,
             anonymous=app.anonymous,
+            verify_key_sha256=frozenset(app.verify_key_sha256),
         )
         for name, app in settings.apps.items()
     ]
@@ -172,6 +175,12 @@ def trusted_of(settings: Settings) -> TrustedProxies:
     return TrustedProxies(ip_network(network, strict=False) for network in settings.trusted_proxies)
 
 
+def doors_of(settings: Settings) -> Doors:
+    """The origins at which people meet this hub."""
+    apps = [AppHost(name, app.host, app.origins) for name, app in settings.apps.items() if app.host]
+    return Doors(settings.public_url, settings.console_url, settings.allowed_origins, apps)
+
+
 def hosts_of(settings: Settings) -> set[str]:
     """All values of ``Host`` that are ours: public, console, apps', and on loopback the bind address itself."""
     urls = [settings.public_url, settings.console_url]
@@ -187,7 +196,7 @@ class Identity:
     def __init__(self, settings: Settings, ring: KeyRing, store: Store, browser: Grants) -> None:
         assert_backend()
         clock, limits = store.clock, settings.limits
-        self.doors = Doors(settings.public_url, settings.console_url, settings.allowed_origins)
+        self.doors = doors_of(settings)
         self.cookies = Cookies.of_url(settings.public_url)
         self.tokens = SessionTokens(_secrets(ring.token), ring.token.active.kid)
         self.contexts = ContextSigner(_signing_keys(ring), settings.public_url, clock)
@@ -197,8 +206,9 @@ class Identity:
         self.proofs = FormProofs(ring.cookie.active.secret)
         self.http = new_client()
         self.directories = [(provider, ProviderDirectory(provider, self.http)) for provider in _providers(settings)]
-        transactions = Transactions(_secrets(ring.cookie), ring.cookie.active.kid, self.cookies, store.once, clock)
-        self.oidc = Oidc(self.directories, transactions, self.http, clock)
+        self.handovers = Handovers(store.once)
+        self.transactions = Transactions(_secrets(ring.cookie), ring.cookie.active.kid, self.cookies, store.once, clock)
+        self.oidc = Oidc(self.directories, self.transactions, self.http, clock)
         tokens = ProviderTokens(self.directories, clock)
         self.logout_tokens = LogoutTokens(tokens, store.once)
         self.bearer = BearerLogIn(tokens, store.once, self.failures)

@@ -21,8 +21,6 @@ APP = {"upstream": "http://127.0.0.1:9001"}
         ({"durability": "replicated:1"}, "durability"),
         ({"store_url": "redis+sentinel://127.0.0.1/main", "keys": {"file": "k"}}, "Sentinel"),
         ({"store_url": "redis+cluster://127.0.0.1", "keys": {"file": "k"}}, "Cluster"),
-        ({"apps": {"a": APP | {"host": "a.example.com"}}}, "apps.a.host"),
-        ({"apps": {"a": APP | {"prefix": "/a", "verify_key_sha256": ["0" * 64]}}}, "verify"),
     ],
 )
 def test_what_is_not_built_is_refused_by_name(settings: dict[str, object], named: str) -> None:

@@ -18,6 +18,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from hub.api.problems import problem
 from hub.core.limits import MAX_HEADER_BYTES
 from hub.errors import HeadersTooLarge, HubError, Malformed, MethodNotAllowed, NotFound, UnknownHost
+from hub.telemetry import security
 
 FROM_UPSTREAM = "hub.from_upstream"
 """Set in the scope by the gateway when an answer is an upstream's own."""
@@ -77,6 +78,7 @@ class Problems:
         try:
             await self._app(scope, receive, answer.send)
         except HubError as error:
+            security.refused(error, address=scope["state"].get("address", ""), purpose="api")
             await answer.refuse(error, receive)
         except HTTPException as error:
             await answer.refuse(_translate(error), receive)

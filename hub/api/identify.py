@@ -30,8 +30,9 @@ class Identifier:
 
     def credentials(self, scope: Scope, purpose: Purpose) -> Credentials:
         """What the request shows of its caller."""
-        method = scope.get("method", "GET")
-        return Credentials.of(method, scope["headers"], purpose=purpose, address=self.address(scope))
+        method, address = scope.get("method", "GET"), self.address(scope)
+        scope.setdefault("state", {})["address"] = address
+        return Credentials.of(method, scope["headers"], purpose=purpose, address=address)
 
     def address(self, scope: Scope) -> str:
         """Where the request comes from."""
@@ -52,8 +53,11 @@ class Identifier:
         ticket = ticket_in(scope.get("subprotocols", []))
         if ticket is None:
             return await self._authenticator.authenticate(self.credentials(scope, "socket"))
-        origin = Headers(scope=scope).get("origin")
-        return await self._by_ticket(await self._tickets.take(ticket, origin))
+        try:
+            return await self._by_ticket(await self._tickets.take(ticket, Headers(scope=scope).get("origin")))
+        except (Unauthenticated, OwnSessionEnded) as refusal:
+            self._authenticator.refused(self.credentials(scope, "socket"), refusal)
+            raise
 
     async def _by_ticket(self, ticket: Ticket) -> Principal:
         session = await self._read(ticket.sid)

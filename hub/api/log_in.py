@@ -11,9 +11,10 @@ from hub.api.edge import request_id_of
 from hub.api.identify import Identifier
 from hub.core.json import Object
 from hub.core.session import LogIn, Session
-from hub.errors import Unauthenticated
+from hub.errors import Forbidden, Unauthenticated
 from hub.identity.bearer import BearerLogIn
 from hub.identity.buckets import Buckets
+from hub.telemetry.security import SecurityEvent, note
 
 
 class OpenSession(Protocol):
@@ -46,19 +47,29 @@ class BearerSessions:
     async def open(self, request: Request) -> tuple[Session, str]:
         """Session and token. Raises ``Unauthenticated``, ``RateLimited``, or that nobody can be asked now."""
         credentials = self._identifier.credentials(request.scope, "api")
-        token, door = credentials.bearer, self._identifier.door_of(request.scope).name
+        token, door = credentials.bearer, self._identifier.door_of(request.scope)
+        if door.app is not None:
+            raise Forbidden("Sessions are opened at the hub's own address, not at an app's")
         if token is None:
             raise Unauthenticated("Opening a session needs a token of the identity provider as bearer")
         proof = await self._bearer.verify(
             token, address=credentials.address, agent=request.headers.get("user-agent", "")
         )
         try:
-            return await self._open(
+            session, secret = await self._open(
                 log_in=proof.log_in,
-                verifier_for=lambda sid: self._new_token(sid, door),
+                verifier_for=lambda sid: self._new_token(sid, door.name),
                 identity=proof.identity,
                 request_id=request_id_of(request.scope),
             )
         except Exception:
             await self._bearer.release(proof)
             raise
+        note(
+            SecurityEvent.AUTHN_LOGIN_SUCCESS,
+            address=credentials.address,
+            sid=session.sid,
+            purpose="bearer",
+            provider=session.log_in.provider,
+        )
+        return session, secret

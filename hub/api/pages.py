@@ -93,8 +93,8 @@ def page(
     whole = (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f'<title>{escape(title)}</title>\n<link rel="icon" href="/assets/hub.svg" type="image/svg+xml">\n'
-        '<link rel="stylesheet" href="/assets/hub.css">\n</head>\n'
+        f'<title>{escape(title)}</title>\n<link rel="icon" href="/auth/assets/hub.svg" type="image/svg+xml">\n'
+        '<link rel="stylesheet" href="/auth/assets/hub.css">\n</head>\n'
         f"<body>\n{body}\n<footer>Live session hub</footer>\n</body>\n</html>\n"
     )
     policy = content_policy(may_be_framed=may_be_framed, form_targets=form_targets)
@@ -141,7 +141,7 @@ def _asset(name: str) -> tuple[bytes, str]:
 
 
 async def asset(request: Request) -> Response:
-    """``GET /assets/{name}``: the pages' own files."""
+    """``GET /auth/assets/{name}``: the pages' own files."""
     name = request.path_params["name"]
     if name not in _MEDIA_TYPES:
         raise NotFound
@@ -157,7 +157,7 @@ def asset_routes() -> list[Route]:
     return [
         Route(
             "GET",
-            "/assets/{name}",
+            "/auth/assets/{name}",
             "A file of the hub's own pages.",
             [
                 Answer(HTTPStatus.OK, "The file.", headers=("ETag",)),

@@ -87,7 +87,7 @@ class SessionHandlers:
     async def of_user(self, request: Request) -> Response:
         """``GET /v1/users/{user}/sessions``."""
         principal, issuer, user = await self._user(request)
-        if not _is_own(principal, issuer, user):
+        if principal.app is not None or not _is_own(principal, issuer, user):
             await who_may_list(self._callers, request.scope)
         found = await self._sessions.of_user(issuer, user)
         return answers.json({"sessions": await self._described(found)})

@@ -26,6 +26,10 @@ def ticket_routes(tickets: Tickets, callers: Callers, apps: frozenset[str]) -> l
         if principal.sid is None:
             raise Forbidden("Tickets are for callers with a session of their own")
         app = await _app(request, apps)
+        if principal.kind == "user" and principal.app is not None:
+            if app not in (None, principal.app):
+                raise Forbidden("At the host of an app, tickets are for that app")
+            app = principal.app
         ticket = Ticket(
             sid=principal.sid,
             origin=request.headers.get("origin"),

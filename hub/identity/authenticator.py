@@ -6,7 +6,6 @@ token of the caller's address; good ones never do, so nobody is locked out by a 
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Protocol
@@ -19,14 +18,14 @@ from hub.identity import csrf, services, session_tokens
 from hub.identity.buckets import Buckets
 from hub.identity.cookies import Cookies
 from hub.identity.credentials import Credentials
-from hub.identity.doors import Doors
+from hub.identity.doors import Door, Doors
+from hub.identity.once import UsedBefore
 from hub.identity.operators import Operators
-from hub.identity.origins import check_live
+from hub.identity.origins import Origins, check_live
 from hub.identity.services import Services
 from hub.identity.session_tokens import SessionTokens
 from hub.identity.tokens import ContextSigner
-
-log = logging.getLogger("hub.security")
+from hub.telemetry.security import SecurityEvent, note
 
 
 class ReadSession(Protocol):
@@ -87,14 +86,9 @@ class Authenticator:
             if bearer is not None:
                 return await self._by_bearer(bearer, request.host)
             self._check_cookie_use(request)
-            return self._user(await self._own_session(cookie or "", request.host), via_cookie=True)
-        except CsrfRefused as refusal:
-            self._note("csrf_refused", request, refusal.detail)
-            raise
-        except _Nobody:
-            raise
-        except Unauthenticated as refusal:
-            self._count(request, refusal)
+            return await self._own_user(cookie or "", request.host, via_cookie=True)
+        except (CsrfRefused, OwnSessionEnded, Unauthenticated) as refusal:
+            self.refused(request, refusal)
             raise
 
     def operator_of(self, principal: Principal) -> Principal | None:
@@ -107,9 +101,7 @@ class Authenticator:
         Raises ``Unauthenticated`` if the app is not configured any more.
         """
         user = self._user(session, via_cookie=False)
-        if app is None:
-            return user
-        return replace(user, app=app, grants=narrow(user.grants, self.app_principal(app, session.sid).grants))
+        return user if app is None else self._within(user, app)
 
     def app_principal(self, app: str, sid: str) -> Principal:
         """An app as configured now, for one session. Raises ``Unauthenticated`` if it is not configured any more."""
@@ -126,20 +118,31 @@ class Authenticator:
 
     async def _by_bearer(self, token: str, host: str) -> Principal:
         if token.startswith(session_tokens.PREFIX):
-            return self._user(await self._own_session(token, host), via_cookie=False)
+            return await self._own_user(token, host, via_cookie=False)
         if token.startswith(services.PREFIX):
             return self._service(token)
         context = self._contexts.verify(token, self._apps)
         return self.app_principal(context.app, context.sid)
 
-    async def _own_session(self, token: str, host: str) -> Session:
-        sid = session_tokens.sid_of(token)
+    async def _own_user(self, token: str, host: str, *, via_cookie: bool) -> Principal:
+        sid, door = session_tokens.sid_of(token), self._doors.at(host)
         session = await self._read(sid) if sid is not None else None
-        if session is None or not self._tokens.is_proof(token, session.verifier, self._doors.at(host).name):
+        if session is None or not self._is_proof(token, session, door):
             raise Unauthenticated("This credential is not known here")
         if (ending := session.ending) is not None:
             raise OwnSessionEnded(**ending.to_facts())
-        return session
+        user = self._user(session, via_cookie=via_cookie)
+        return user if door.app is None else self._within(user, door.app)
+
+    def _is_proof(self, token: str, session: Session, door: Door) -> bool:
+        if door.app is not None:
+            return self._tokens.is_proof_at_app(token, session.sid, session.verifier, door.name)
+        return self._tokens.is_proof(token, session.verifier, door.name)
+
+    def _within(self, user: Principal, app: str) -> Principal:
+        """The user as somebody who sees and does what this app may."""
+        grants = narrow(user.grants, self.app_principal(app, user.sid or "").grants)
+        return replace(user, app=app, grants=grants)
 
     def _user(self, session: Session, *, via_cookie: bool) -> Principal:
         return Principal(
@@ -164,9 +167,7 @@ class Authenticator:
 
     def _check_cookie_use(self, request: Credentials) -> None:
         seen = {"origin": request.origin, "sec_fetch_site": request.sec_fetch_site}
-        origins = self._doors.at(request.host).origins
-        if request.app_origins:
-            origins = origins.with_app(request.app_origins)
+        origins = self._origins(request)
         if request.purpose in ("socket", "stream"):
             check_live(origins, **seen, is_stream=request.purpose == "stream")
             return
@@ -179,17 +180,32 @@ class Authenticator:
             if request.has_body:
                 csrf.check_media_type(request.content_type)
 
+    def _origins(self, request: Credentials) -> Origins:
+        """Those whose pages may act for the user here."""
+        return self._doors.at(request.host).origins.with_app(request.app_origins)
+
     # what is written down
 
-    def _count(self, request: Credentials, refusal: Unauthenticated) -> None:
-        self._note("authn_login_fail", request, refusal.detail)
-        wait_seconds = self._failures.take(request.address)
-        if wait_seconds:
-            self._note("excess_rate_limit_exceeded", request, "bad credentials")
-            raise RateLimited("Too many bad credentials from this address", retry_after_seconds=wait_seconds)
+    def refused(self, request: Credentials, refusal: CsrfRefused | OwnSessionEnded | Unauthenticated) -> None:
+        """Write down a refused credential, once. Bad ones are counted: raises ``RateLimited`` when they are many."""
+        match refusal:
+            case _Nobody():
+                return
+            case CsrfRefused():
+                is_foreign = request.origin is not None and request.origin not in self._origins(request)
+                event = SecurityEvent.MALICIOUS_CORS if is_foreign else SecurityEvent.CSRF_REFUSED
+            case OwnSessionEnded():
+                event = SecurityEvent.SESSION_USE_AFTER_EXPIRE
+            case _:
+                if wait_seconds := self._failures.take(request.address):
+                    self._note(SecurityEvent.EXCESS_RATE_LIMIT_EXCEEDED, request, "bad credentials")
+                    raise RateLimited("Too many bad credentials from this address", retry_after_seconds=wait_seconds)
+                is_replay = isinstance(refusal, UsedBefore)
+                event = SecurityEvent.AUTHN_TOKEN_REUSE if is_replay else SecurityEvent.AUTHN_LOGIN_FAIL
+        self._note(event, request, refusal.detail)
 
-    def _note(self, event: str, request: Credentials, why: str) -> None:
-        log.warning(event, extra={"address": request.address, "purpose": request.purpose, "why": why})
+    def _note(self, event: SecurityEvent, request: Credentials, why: str) -> None:
+        note(event, address=request.address, purpose=request.purpose, why=why)
 
 
 class _Nobody(Unauthenticated):

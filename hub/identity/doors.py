@@ -1,8 +1,9 @@
 """Doors: the origins at which people meet the hub.
 
-There is the public one and, where ``console_url`` names another host, the operators' own. A session is opened at one
-door and its token proves nothing at the other, each door trusts the pages of its own origin only, and an operator is
-one at the operators' door only. So what runs on the public origin (any app under a prefix) never acts as an operator.
+There is the public one; the operators' own, where ``console_url`` names another host; and one for each app with a host
+of its own. A token is good at one door only, each door trusts the pages of its own origin, an operator is one at the
+operators' door only, and whoever comes through an app's door sees what that app may see. So what runs on the public
+origin (any app under a prefix) never acts as an operator, and no app with its own host acts for another.
 """
 
 from __future__ import annotations
@@ -16,13 +17,14 @@ from hub.identity.origins import Origins
 
 @dataclass(frozen=True, slots=True)
 class Door:
-    """One origin of the hub. ``name`` is bound into the tokens made at it; ``url`` has no path."""
+    """One origin of the hub. ``name`` is bound into the tokens that count at it; ``url`` has no path."""
 
     name: str
     url: str
     origins: Origins
-    is_for_operators: bool
-    is_for_apps: bool
+    is_for_operators: bool = False
+    is_for_apps: bool = True
+    app: str | None = None  # the one app that lives here
 
     @property
     def host(self) -> str:
@@ -30,19 +32,45 @@ class Door:
         return urlsplit(self.url).netloc.lower()
 
 
+@dataclass(frozen=True, slots=True)
+class AppHost:
+    """An app on a host of its own: its name, the value of ``Host``, and further origins that may act for it."""
+
+    app: str
+    host: str
+    origins: tuple[str, ...] = ()
+
+
 class Doors:
     """All doors of one hub. ``console_url``: the operators' origin, the public one itself, or none at all."""
 
-    def __init__(self, public_url: str, console_url: str | None, listed: Iterable[str] = ()) -> None:
+    def __init__(
+        self,
+        public_url: str,
+        console_url: str | None,
+        listed: Iterable[str] = (),
+        apps: Iterable[AppHost] = (),
+    ) -> None:
         shares = console_url == public_url
-        self.public = Door("", public_url, Origins.of([public_url], listed), is_for_operators=shares, is_for_apps=True)
-        self.console = self.public if shares else None
-        if console_url is not None and not shares:
-            own = Origins.of([console_url])
-            self.console = Door("console", console_url, own, is_for_operators=True, is_for_apps=False)
+        self.public = Door("", public_url, Origins.of([public_url], listed), is_for_operators=shares)
+        own = [] if shares or console_url is None else [_console(console_url)]
+        own += [_of_app(app, urlsplit(public_url).scheme) for app in apps]
+        self._by_host = {door.host: door for door in own}
+        self._by_app = {door.app: door for door in own if door.app is not None}
 
     def at(self, host: str) -> Door:
         """The door that a request with this ``Host`` came to."""
-        if self.console is not None and host.lower() == self.console.host:
-            return self.console
-        return self.public
+        return self._by_host.get(host.lower(), self.public)
+
+    def of_app(self, app: str) -> Door:
+        """Where this app is met: on its own host, or else behind the public door."""
+        return self._by_app.get(app, self.public)
+
+
+def _console(url: str) -> Door:
+    return Door("console", url, Origins.of([url]), is_for_operators=True, is_for_apps=False)
+
+
+def _of_app(app: AppHost, scheme: str) -> Door:
+    url = f"{scheme}://{app.host.lower()}"
+    return Door(f"app:{app.app}", url, Origins.of([url], app.origins), app=app.app)

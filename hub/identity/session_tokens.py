@@ -6,12 +6,14 @@ verifier that somebody plants in the store fits no token.
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import hmac
 import re
 import secrets
 from collections.abc import Mapping
 
+from hub.core.chain import length_prefixed
 from hub.core.session import is_sid
 
 PREFIX = "hub_st_"
@@ -48,6 +50,24 @@ class SessionTokens:
         for kid in self._keys:
             proven |= hmac.compare_digest(self._verifier(kid, token, door), verifier)
         return proven
+
+    def at_app(self, sid: str, verifier: bytes, door: str) -> str | None:
+        """The token by which the session of this verifier is known at an app's own door; nothing of it is stored.
+
+        ``None`` if the ring has lost the key of the verifier.
+        """
+        kid = verifier.partition(b":")[0].decode("ascii", "replace")
+        if kid not in self._keys:
+            return None
+        bound = length_prefixed(b"door", door.encode(), sid.encode(), verifier)
+        secret = base64.urlsafe_b64encode(hmac.digest(self._keys[kid], bound, hashlib.sha256)).rstrip(b"=")
+        return f"{PREFIX}{sid}.{secret.decode()}"
+
+    def is_proof_at_app(self, token: str, sid: str, verifier: bytes, door: str) -> bool:
+        """Whether this is the token that ``at_app`` gives."""
+        expected = self.at_app(sid, verifier, door)
+        given = token.encode("utf-8", "surrogateescape")
+        return expected is not None and hmac.compare_digest(given, expected.encode())
 
     def _verifier(self, kid: str, token: str, door: str) -> bytes:
         bound = f"{token}@{door}" if door else token  # no token has an "@", so the two cannot be mixed up

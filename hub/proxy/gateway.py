@@ -192,7 +192,7 @@ class Gateway:
         if isinstance(error, Unauthenticated | OwnSessionEnded):
             query = scope.get("query_string", b"")
             target = _raw_path(scope) + (b"?" + query if query else b"")
-            url = pages.log_in_url(self._public_url if app.host else "", target)
+            url = pages.log_in_url(target)
             if visitor.is_in_a_frame(scope):
                 extra = {}
                 body, page = self._services.page(status, *pages.sign_in(url))

@@ -11,9 +11,9 @@ LOG_IN = "/auth/login"
 _IN_A_QUERY = "/-._~"
 
 
-def log_in_url(base: str, target: bytes) -> str:
-    """Where to sign in and come back to ``target`` (path and query). ``base``: another origin, or nothing."""
-    return f"{base}{LOG_IN}?return_to={quote(target, safe=_IN_A_QUERY)}"
+def log_in_url(target: bytes) -> str:
+    """Where to sign in, on the same host, and come back to ``target`` (path and query)."""
+    return f"{LOG_IN}?return_to={quote(target, safe=_IN_A_QUERY)}"
 
 
 def sign_in(url: str) -> tuple[str, str]:

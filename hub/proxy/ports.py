@@ -19,7 +19,8 @@ class App:
     """An application behind the gateway, as configured. Exactly one of ``prefix`` and ``host`` is set.
 
     ``upstream`` is an origin (``http://127.0.0.1:9001``), ``prefix`` whole path segments without a slash at the end,
-    ``host`` what browsers send as ``Host``, ``origins`` further origins whose pages may act for this app.
+    ``host`` what browsers send as ``Host``, ``origins`` further origins whose pages may act for this app,
+    ``verify_key_sha256`` hashes (hex) of the keys that another proxy may ask with.
     """
 
     name: str
@@ -29,6 +30,7 @@ class App:
     grants: Grants = field(default_factory=dict)
     origins: tuple[str, ...] = ()
     anonymous: bool = False
+    verify_key_sha256: frozenset[str] = frozenset()
 
 
 class Authenticate(Protocol):

@@ -22,6 +22,7 @@ from hub.sessions import verdicts
 from hub.sessions.commit import Commits, Committed, Intent
 from hub.sessions.rates import Rates
 from hub.sessions.sections import Sections
+from hub.telemetry.security import SecurityEvent, note
 
 AT_PROVIDER = "at the identity provider"
 TOUCH_FRACTION = 10  # the idle deadline is slid at most every tenth of its length
@@ -86,6 +87,7 @@ class Sessions:
         )
         if opened is None:
             raise Unauthenticated("This log-in began before the user was logged out everywhere")
+        note(SecurityEvent.SESSION_CREATED, sid=sid, provider=log_in.provider)
         if not await self._store.note_provider(opened.session):
             await self._store.end([sid], "logged_out", detail=AT_PROVIDER, actor="hub", request_id=request_id)
             raise Unauthenticated("The session at the identity provider has ended")
@@ -226,7 +228,7 @@ class Sessions:
     ) -> Ended:
         """End all sessions of a user in one act, ``spared`` excepted."""
         tag = self._store.tag_of(issuer, user)
-        is_own = principal.kind == "user" and principal.sid is not None
+        is_own = principal.kind == "user" and principal.sid is not None and principal.app is None
         if not (principal.may_end or (is_own and user_tag(principal.sid or "") == tag)):
             raise Forbidden("Ending sessions of this user is not granted")
         if spared is not None and (not is_sid(spared) or user_tag(spared) != tag):

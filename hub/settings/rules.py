@@ -15,7 +15,6 @@ from hub.settings.values import is_loopback, split_bind
 IDENTITY = "identity"
 RESERVED_PATHS = (
     "/v1",
-    "/assets",
     "/auth",
     "/console",
     "/client",
@@ -54,6 +53,7 @@ def problems(settings: Settings) -> Iterator[Problem]:
         yield "public_url", "required, because bind is not a loopback address"
     if settings.store_url != "embedded" and settings.keys.file is None:
         yield "keys.file", "required with this store_url; `hub keys new` makes a key ring"
+    yield from _store_tls(settings)
     yield from _console(settings)
     for name, provider in settings.identity_providers.items():
         yield from _provider(f"identity_providers.{name}", provider)
@@ -68,6 +68,14 @@ def problems(settings: Settings) -> Iterator[Problem]:
     for name, service in settings.services.items():
         if not service.key_sha256:
             yield f"services.{name}.key_sha256", "at least one key is needed; `hub service-key` makes one"
+
+
+def _store_tls(settings: Settings) -> Iterator[Problem]:
+    files = ("store_ca_file", "store_cert_file", "store_key_file")
+    if not settings.store_url.startswith("rediss"):
+        yield from ((name, "only means something with rediss://") for name in files if getattr(settings, name))
+    elif settings.store_key_file and not settings.store_cert_file:
+        yield "store_key_file", "belongs to a store_cert_file"
 
 
 def _console(settings: Settings) -> Iterator[Problem]:

@@ -71,9 +71,10 @@ def idp_ended(issuer: str, idp_sid: str) -> str:
     return f"{idp_session(issuer, idp_sid)}:ended"
 
 
-def once(purpose: str, value: str) -> str:
-    """What may be used one time only."""
-    return f"hub:once:{purpose}:{digest(value.encode())}"
+def once(key: bytes, purpose: str, value: str) -> str:
+    """What may be used one time only. Keyed: whoever can write to the store cannot name what would be taken."""
+    named = hmac.digest(key, length_prefixed(b"once", purpose.encode(), value.encode()), hashlib.sha256)
+    return f"hub:once:{purpose}:{named.hex()[:32]}"
 
 
 def digest(*fields: bytes) -> str:

@@ -31,7 +31,7 @@ from hub.errors import HubError, Unavailable
 from hub.store import records
 from hub.store.calls import Calls
 from hub.store.clock import StoreClock
-from hub.store.connecting import connector
+from hub.store.connecting import StoreTls, check, connector
 from hub.store.ends import Ends
 from hub.store.feed import Feed
 from hub.store.health import Health
@@ -45,6 +45,7 @@ from hub.store.presence import NODE_BEAT_SECONDS, Presence
 from hub.store.scripts import Scripts
 from hub.store.sealing import MasterKeys, SealBroken
 from hub.store.sessions import Records
+from hub.telemetry.security import SecurityEvent, note
 
 SWEEP_SECONDS = 10.0
 SWEEP_MOST = 100  # sessions of one listing set in one sweep
@@ -53,8 +54,8 @@ SWEEP_MOST = 100  # sessions of one listing set in one sweep
 class Store:
     """All of it. ``start`` before use, ``stop`` after."""
 
-    def __init__(self, url: str, ring: KeyRing, node: str) -> None:
-        connect = connector(url)
+    def __init__(self, url: str, ring: KeyRing, node: str, tls: StoreTls | None = None) -> None:
+        self._connect = connect = connector(url, tls)
         self._clock = clock = StoreClock()
         self.health = Health(connect)
         self.health.listeners.append(self._on_mode)
@@ -68,7 +69,7 @@ class Store:
         self._ends = Ends(self._records)
         self._histories = Histories(self.calls)
         self._idp = IdpSessions(self.calls)
-        self.once = Once(self.calls)
+        self.once = Once(self.calls, index_key)
         self.listing = Listing(self.calls, clock)
         self.presence = Presence(self.calls, clock, node)
         self.feed = Feed(connect, self.calls)
@@ -81,7 +82,11 @@ class Store:
     # life
 
     async def start(self, follower: Follower) -> None:
-        """Reach the store, hear the feed for ``follower``, keep house. Raises ``HubError`` without a store."""
+        """Reach the store, hear the feed for ``follower``, keep house.
+
+        Raises ``HubError`` without a store, ``ConfigurationError`` where it and this node do not trust each other.
+        """
+        await check(self._connect)
         time = await self.calls.call("TIME")
         self._clock.heard(int(time[0]) * 1000 + int(time[1]) // 1000)
         await self.presence.beat()
@@ -243,7 +248,8 @@ class Store:
         """A published change; ``None`` where it does not open, which means: read again."""
         try:
             change, _ = records.read_entry(heard.sid, heard.position, heard.sealed, session.data_key)
-        except SealBroken:
+        except SealBroken as error:
+            note(SecurityEvent.CRYPT_DECRYPT_FAIL, sid=heard.sid, purpose="feed", why=str(error))
             return None
         return change
 
@@ -251,6 +257,7 @@ class Store:
         """A published end; ``None`` where it does not open, which means: ask the record."""
         try:
             said = records.read_ending(heard.sid, heard.sealed, session.data_key)
-        except SealBroken:
+        except SealBroken as error:
+            note(SecurityEvent.CRYPT_DECRYPT_FAIL, sid=heard.sid, purpose="feed", why=str(error))
             return None
         return Ending(at_ms=heard.at_ms, **said)

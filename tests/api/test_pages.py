@@ -46,12 +46,12 @@ def test_every_ending_has_words_of_its_own() -> None:
 
 async def test_files_are_served_and_not_sent_twice(door: Door) -> None:
     for name, kind in (("hub.css", "text/css; charset=utf-8"), ("hub.svg", "image/svg+xml")):
-        answer = await door.browser.get(f"/assets/{name}")
+        answer = await door.browser.get(f"/auth/assets/{name}")
         assert (answer.status_code, answer.headers["content-type"]) == (200, kind)
-        again = await door.browser.get(f"/assets/{name}", headers={"if-none-match": answer.headers["etag"]})
+        again = await door.browser.get(f"/auth/assets/{name}", headers={"if-none-match": answer.headers["etag"]})
         assert (again.status_code, again.content) == (304, b"")
     for name in ("pages.py", "..%2fpages.py", "x"):
-        assert (await door.browser.get(f"/assets/{name}")).status_code == 404
+        assert (await door.browser.get(f"/auth/assets/{name}")).status_code == 404
 
 
 def test_the_style_sheet_asks_nobody_else() -> None:

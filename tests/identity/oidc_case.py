@@ -46,6 +46,7 @@ class OidcCase:
     once: OnceInMemory
     cookies: Cookies
     directories: list[tuple[Provider, ProviderDirectory]]
+    transactions: Transactions
     jar: dict[str, str] = field(default_factory=dict)
 
     def keep(self, set_cookies: Any) -> None:
@@ -108,4 +109,4 @@ async def oidc_case(secret: str | None = SECRET, backchannel_uri: str | None = N
         directories = [(provider, ProviderDirectory(provider, http, clock))]
         transactions = Transactions({"k1": b"1" * 32}, "k1", cookies, once, clock)
         oidc = Oidc(directories, transactions, http, clock)
-        yield OidcCase(oidc, http, clock, once, cookies, directories)
+        yield OidcCase(oidc, http, clock, once, cookies, directories, transactions)

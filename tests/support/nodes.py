@@ -88,6 +88,10 @@ def sha256(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
+class NodeFailed(AssertionError):
+    """A node did not start, so nothing was found out about it."""
+
+
 class Node:
     """One ``hub serve``."""
 
@@ -229,13 +233,13 @@ def wait_until_ready(node: Node) -> None:
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline:
         if node.process.poll() is not None:
-            raise AssertionError(f"the node stopped with {node.process.returncode}")
+            raise NodeFailed(f"the node stopped with {node.process.returncode}")
         try:
             if httpx.get(f"{node.url}/readyz", timeout=1).status_code == 200:
                 return
         except httpx.TransportError:
             time.sleep(0.02)
-    raise AssertionError("the node is not ready")
+    raise NodeFailed("the node is not ready")
 
 
 @contextmanager

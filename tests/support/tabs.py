@@ -173,6 +173,8 @@ async def _connect(
 ) -> ClientConnection:
     return await connect(
         f"{node.ws_url}/v1/sessions/{sid}/live{query}",
+        host="127.0.0.1",  # whatever name the node is met under
+        port=node.port,
         subprotocols=[Subprotocol(name) for name in subprotocols],
         additional_headers=headers,
         compression=None,

@@ -6,7 +6,6 @@ failures count against the limit of an address, so a provider that is right is n
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from typing import Protocol
 from urllib.parse import parse_qs
@@ -20,8 +19,8 @@ from hub.api.edge import request_id_of
 from hub.errors import HubError, RateLimited, Unavailable
 from hub.identity.buckets import Buckets
 from hub.identity.logout_tokens import LogoutTokens
-
-log = logging.getLogger("hub.security")
+from hub.identity.once import UsedBefore
+from hub.telemetry.security import SecurityEvent, note
 
 FORM = "application/x-www-form-urlencoded"
 MOST_FORM_BYTES = 32 * 1024
@@ -49,7 +48,7 @@ class Backchannel:
         try:
             token = await _token(request)
             order = await self._tokens.check(token)
-            ended = await self._end(
+            await self._end(
                 order.provider,
                 order.issuer,
                 idp_sid=order.idp_sid,
@@ -61,14 +60,17 @@ class Backchannel:
             raise
         except HubError as refusal:
             return self._refused(request, refusal)
-        log.info("session_logout_by_provider", extra={"provider": order.provider, "ended": ended})
         return answers.nothing(200)
 
     def _refused(self, request: Request, refusal: HubError) -> Response:
         address = self._address_of(request.scope)
-        log.warning("logout_token_refused", extra={"address": address, "why": refusal.detail})
         if wait_seconds := self._failures.take(address):
+            why = "bad logout tokens"
+            note(SecurityEvent.EXCESS_RATE_LIMIT_EXCEEDED, address=address, purpose="backchannel", why=why)
             raise RateLimited("Too many bad logout tokens from this address", retry_after_seconds=wait_seconds)
+        is_replay = isinstance(refusal, UsedBefore)
+        event = SecurityEvent.AUTHN_TOKEN_REUSE if is_replay else SecurityEvent.AUTHN_LOGIN_FAIL
+        note(event, address=address, purpose="backchannel", why=refusal.detail)
         return answers.json({"error": "invalid_request", "error_description": refusal.detail}, 400)
 
 

@@ -13,15 +13,18 @@ from hub.core.json import Object
 from hub.core.ports import Ended
 from hub.core.principal import Principal
 from hub.core.session import LogIn, Session
-from hub.errors import OwnSessionEnded, RateLimited, Unauthenticated
-from hub.identity.authenticator import Authenticator
+from hub.errors import HubError, OwnSessionEnded, RateLimited, Unauthenticated
+from hub.identity.authenticator import Authenticator, ReadSession
 from hub.identity.buckets import Buckets
 from hub.identity.cookies import Cookies
 from hub.identity.credentials import Credentials, Purpose
 from hub.identity.csrf import FormProofs
 from hub.identity.doors import Door, Doors
+from hub.identity.handover import Handovers
 from hub.identity.oidc import Oidc
 from hub.identity.session_tokens import SessionTokens
+from hub.identity.transactions import LogInFailed, LogInUsed, Transactions
+from hub.telemetry.security import SecurityEvent, note
 
 
 class Sessions(Protocol):
@@ -61,6 +64,9 @@ class AuthDeps:
     """
 
     oidc: Oidc
+    transactions: Transactions
+    handovers: Handovers
+    read: ReadSession
     sessions: Sessions
     authenticator: Authenticator
     tokens: SessionTokens
@@ -96,5 +102,15 @@ class AuthDeps:
 
     def limit_log_ins(self, request: Request) -> None:
         """Raises ``RateLimited`` for too many log-ins and callbacks from one address."""
-        if wait_seconds := self.log_ins.take(self.address_of(request.scope)):
+        address = self.address_of(request.scope)
+        if wait_seconds := self.log_ins.take(address):
+            note(SecurityEvent.EXCESS_RATE_LIMIT_EXCEEDED, address=address, purpose="log-in", why="too many log-ins")
             raise RateLimited("Too many log-ins from this address for now", retry_after_seconds=wait_seconds)
+
+    def log_in_failed(self, request: Request, error: HubError, purpose: str) -> None:
+        """Write down a log-in that somebody's fault has ended; what is nobody's fault is no security event."""
+        cause = error.__cause__
+        why = cause.detail if isinstance(cause, HubError) else error.detail
+        if isinstance(error, LogInFailed | Unauthenticated):
+            event = SecurityEvent.AUTHN_TOKEN_REUSE if isinstance(error, LogInUsed) else SecurityEvent.AUTHN_LOGIN_FAIL
+            note(event, address=self.address_of(request.scope), purpose=purpose, why=why)

@@ -6,22 +6,22 @@ who is signed in: only a page of this hub may ask for ``prompt=login``.
 
 from __future__ import annotations
 
-import logging
 from urllib.parse import urlsplit
 
 from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import Response
 
 from hub.api.auth import views
 from hub.api.auth.deps import AuthDeps
+from hub.api.auth.handover import send_to_the_hub
+from hub.api.auth.redirects import redirect
 from hub.api.edge import request_id_of
 from hub.errors import HubError, Unauthenticated
 from hub.identity.oidc import PROMPTS, Finished
 from hub.identity.origins import SAME_ORIGIN
 from hub.identity.return_to import safe_return_to
 from hub.identity.transactions import LogInFailed
-
-log = logging.getLogger("hub.security")
+from hub.telemetry.security import SecurityEvent, note
 
 
 class LogInHandlers:
@@ -50,11 +50,12 @@ class LogInHandlers:
                 door_url=self._deps.door_of(request).url,
             )
         except HubError as error:
+            self._deps.log_in_failed(request, error, "callback")
             return views.failed(error, "/")
         try:
             return await self._open(request, finished)
         except Unauthenticated as refusal:
-            log.warning("authn_login_fail", extra={"purpose": "callback", "why": refusal.detail})
+            self._deps.log_in_failed(request, refusal, "callback")
             return views.failed(LogInFailed("You were signed out everywhere while you signed in."), finished.return_to)
         except HubError as error:
             return views.failed(error, finished.return_to)
@@ -65,7 +66,10 @@ class LogInHandlers:
         prompt = wanted.get("prompt")
         is_again = prompt == "login" and self._is_from_here(request)
         if not is_again and await deps.visitor(request) is not None:
-            return _redirect(return_to, 303)
+            return redirect(return_to, 303)
+        door = deps.door_of(request)
+        if door.app is not None:
+            return send_to_the_hub(request, deps, door, return_to)
         deps.check_open()
         provider = wanted.get("provider")
         if provider is None:
@@ -73,10 +77,8 @@ class LogInHandlers:
             if len(names) > 1:
                 return views.choose(names, return_to, {"prompt": prompt} if prompt in PROMPTS else {})
             provider = names[0] if names else ""
-        begun = await deps.oidc.begin(
-            provider, return_to, request.headers.getlist("cookie"), prompt, door_url=deps.door_of(request).url
-        )
-        return _redirect(begun.location, 302, *begun.set_cookies)
+        begun = await deps.oidc.begin(provider, return_to, request.headers.getlist("cookie"), prompt, door_url=door.url)
+        return redirect(begun.location, 302, *begun.set_cookies)
 
     def _is_from_here(self, request: Request) -> bool:
         """Whether a page of this hub led here: the browser says so, or the page's address does."""
@@ -104,13 +106,7 @@ class LogInHandlers:
             request_id=request_id,
             id_token=proof.id_token,
         )
-        log.info("authn_login_success", extra={"sid": session.sid, "provider": proof.log_in.provider})
+        said = {"sid": session.sid, "provider": proof.log_in.provider}
+        note(SecurityEvent.AUTHN_LOGIN_SUCCESS, address=deps.address_of(request.scope), purpose="callback", **said)
         gone = deps.cookies.clear_transaction(finished.transaction.number)
-        return _redirect(finished.return_to, 303, deps.cookies.set_session(token), gone)
-
-
-def _redirect(location: str, status: int, *set_cookies: str) -> Response:
-    response = RedirectResponse(location, status, {"Cache-Control": "no-store", "Referrer-Policy": "no-referrer"})
-    for value in set_cookies:
-        response.headers.append("Set-Cookie", value)
-    return response
+        return redirect(finished.return_to, 303, deps.cookies.set_session(token), gone)

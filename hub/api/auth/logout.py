@@ -21,6 +21,7 @@ from hub.core.principal import Principal
 from hub.core.session import Session
 from hub.errors import CsrfRefused, Forbidden, HubError, OwnSessionEnded, Unauthenticated, Unavailable
 from hub.identity.csrf import FormProofs
+from hub.identity.doors import Door
 from hub.identity.oidc import SIGNED_OUT_PATH
 from hub.identity.return_to import safe_return_to
 
@@ -101,9 +102,14 @@ class LogOutHandlers:
         """Where this session is ended at its provider too."""
         return await self._deps.oidc.end_session_url(
             session.log_in.provider,
-            door_url=self._deps.door_of(request).url,
+            door_url=self._back_at(request).url,
             id_token=self._deps.sessions.id_token_of(session),
         )
+
+    def _back_at(self, request: Request) -> Door:
+        """Where the provider sends the browser back to: it knows the hub's own doors, and not every app's host."""
+        door = self._deps.door_of(request)
+        return door if door.app is None else self._deps.doors.public
 
     def _gone(self, request: Request, response: Response) -> Response:
         response.headers["Cache-Control"] = "no-store"

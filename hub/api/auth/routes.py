@@ -5,6 +5,7 @@ from __future__ import annotations
 from http import HTTPStatus
 
 from hub.api.auth.deps import AuthDeps
+from hub.api.auth.handover import ENTER_PATH, HANDOVER_PATH, HandoverHandlers
 from hub.api.auth.login import LogInHandlers
 from hub.api.auth.logout import FORM, LogOutHandlers
 from hub.api.routes import Answer, Handler, Parameter, Route
@@ -31,8 +32,12 @@ FAILED = (
 
 
 def auth_routes(deps: AuthDeps) -> list[Route]:
-    """Log-in, callback, log-out and the signed-out page."""
-    return [*_login_routes(LogInHandlers(deps)), *_logout_routes(LogOutHandlers(deps))]
+    """Log-in, callback, hand-over to apps' own hosts, log-out and the signed-out page."""
+    return [
+        *_login_routes(LogInHandlers(deps)),
+        *_handover_routes(HandoverHandlers(deps)),
+        *_logout_routes(LogOutHandlers(deps)),
+    ]
 
 
 def _login_routes(handlers: LogInHandlers) -> list[Route]:
@@ -76,6 +81,46 @@ def _login_routes(handlers: LogInHandlers) -> list[Route]:
                     ("error", "Why there is no code."),
                 )
             ),
+            problems=(421, 431),
+            is_public=True,
+        ),
+    ]
+
+
+NOWHERE = _page(HTTPStatus.NOT_FOUND, "Not at this address of the hub, or no such app.")
+
+
+def _handover_routes(handlers: HandoverHandlers) -> list[Route]:
+    state = Parameter("state", "query", "Names the visit; the app's host keeps it in a sealed cookie.", required=True)
+    return [
+        Route(
+            "GET",
+            HANDOVER_PATH,
+            "Where the host of an app sends a browser: back to it with a one-time code.",
+            [
+                Answer(HTTPStatus.SEE_OTHER, "Back to the app's host, with a code.", headers=("Location",)),
+                Answer(HTTPStatus.FOUND, "Not signed in: to the log-in first.", headers=("Location",)),
+                NOWHERE,
+                *FAILED,
+            ],
+            handlers.handover,
+            tag=TAG,
+            parameters=(Parameter("app", "query", "Name of the app.", required=True), state),
+            problems=(421, 431),
+            is_public=True,
+        ),
+        Route(
+            "GET",
+            ENTER_PATH,
+            "At an app's own host: takes the code and sets the cookie of this host.",
+            [
+                Answer(HTTPStatus.SEE_OTHER, "Signed in at this app.", headers=("Location", "Set-Cookie")),
+                NOWHERE,
+                *FAILED,
+            ],
+            handlers.enter,
+            tag=TAG,
+            parameters=(Parameter("code", "query", "The code, good for 30 s and one use.", required=True), state),
             problems=(421, 431),
             is_public=True,
         ),

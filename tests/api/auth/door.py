@@ -24,10 +24,12 @@ from hub.identity.authenticator import Allowed, Authenticator
 from hub.identity.buckets import Buckets
 from hub.identity.csrf import FormProofs
 from hub.identity.doors import Doors
+from hub.identity.handover import Handovers
 from hub.identity.operators import Operators
 from hub.identity.services import Services
 from hub.identity.session_tokens import SessionTokens
 from hub.identity.tokens import ContextSigner
+from tests.identity.fakes import OnceInMemory
 from tests.identity.oidc_case import PUBLIC_URL, OidcCase, oidc_case
 from tests.identity.worlds import Clock, session, signing_key
 
@@ -124,6 +126,9 @@ def make_deps(case: OidcCase, sessions: SessionsInMemory, log_ins: int, clear_si
 
     return AuthDeps(
         oidc=case.oidc,
+        transactions=case.transactions,
+        handovers=Handovers(OnceInMemory()),
+        read=sessions.read,
         sessions=sessions,
         authenticator=Authenticator(
             read=sessions.read,
