@@ -18,7 +18,16 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from hub.core.session import Session
-from hub.errors import CsrfRefused, Forbidden, HubError, NotFound, OwnSessionEnded, Unauthenticated, Unavailable
+from hub.errors import (
+    CsrfRefused,
+    Forbidden,
+    HubError,
+    NotFound,
+    OwnSessionEnded,
+    RateLimited,
+    Unauthenticated,
+    Unavailable,
+)
 from hub.identity.addresses import TrustedProxies
 from hub.identity.credentials import Credentials
 from hub.identity.csrf import SAFE_METHODS
@@ -93,7 +102,10 @@ class Verify:
             app_origins=(*app.origins, door.url),
         )
         shown = replace(shown, host=door.host, is_upgrade=any(name in headers for name in UPGRADES))
-        session = await visitor.session_of(app, self._authenticate, shown)
+        try:
+            session = await visitor.session_of(app, self._authenticate, shown)
+        except RateLimited as refusal:
+            raise Unauthenticated(refusal.detail) from None
         if session is not None and (method not in SAFE_METHODS or self._is_navigation(request, headers)):
             await self._touch(session)
         return session

@@ -217,6 +217,37 @@ async def test_a_way_in_is_used_once_and_by_the_browser_it_was_made_for(
         browser.jars[place.host("one")] = {}
 
 
+async def test_a_way_in_cannot_be_put_together_from_parts(hub_cluster: Cluster, place: Place, browser: Browser) -> None:
+    """The code of one visit with the state of another, a visit used twice, a visit to another app: 400."""
+    await signed_in(hub_cluster, browser)
+
+    async def visit(app: str = "one") -> tuple[str, str]:
+        login = await browser.get(f"{place.url('one')}/auth/login")
+        back = await browser.get(login.headers["location"].replace("app=one", f"app={app}"))
+        asked = parse_qs(urlsplit(back.headers["location"]).query)
+        return asked["code"][0], asked["state"][0]
+
+    async def enter(app: str, code: str, state: str) -> int:
+        answer = await browser.get(f"{place.url(app)}/auth/enter?code={code}&state={state}")
+        browser.jars[place.host(app)].pop("hub", None)
+        return answer.status_code
+
+    (code, state), (_, other_state) = await visit(), await visit()
+    assert await enter("one", code, other_state) == 400
+    code, state = await visit()
+    jar = dict(browser.jars[place.host("one")])
+    assert await enter("one", code, state) == 303
+    browser.jars[place.host("one")] = jar
+    again = await browser.get(f"{place.url('public')}/auth/handover?app=one&state={state}")
+    fresh = parse_qs(urlsplit(again.headers["location"]).query)["code"][0]
+    assert await enter("one", fresh, state) == 400
+    code, state = await visit("two")
+    browser.jars[place.host("two")] = dict(browser.jars[place.host("one")])
+    assert await enter("two", code, state) == 400
+    (code, state) = await visit("two")
+    assert await enter("one", code, state) == 400
+
+
 async def test_signing_out_at_one_app_ends_the_session_everywhere(
     hub_cluster: Cluster, place: Place, browser: Browser
 ) -> None:

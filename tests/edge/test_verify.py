@@ -123,6 +123,17 @@ async def test_nobody_is_401(proxy: Proxy, headers: dict[str, str]) -> None:
     assert not set(answer.headers) & set(ALWAYS)
 
 
+async def test_too_many_bad_cookies_are_still_401(hub_cluster: Cluster) -> None:
+    """A proxy makes a failure of its own of 429; a log-in is what helps."""
+    port = free_port()
+    strict = hub_cluster.node(port=port, **settings_of(port, HUB_LIMITS__FAILURES_PER_MINUTE="2"))
+    async with Proxy(base_url=strict.url) as proxy:
+        for _ in range(5):
+            problem(await proxy.ask(Cookie="hub=hub_st_nothing"), 401, "unauthenticated")
+        direct = await proxy.get("/v1/sessions/me", headers={"Cookie": "hub=hub_st_nothing"})
+        problem(direct, 429, "rate_limited")
+
+
 async def test_an_ended_session_is_401(proxy: Proxy, opened: Opened) -> None:
     """At the next request, with the reason."""
     good(await proxy.ask(**cookie(opened)), 200)

@@ -43,7 +43,7 @@ class LogOutHandlers:
         over: Session | None = None
         try:
             if is_form:
-                self._check_form(request, fields)
+                self._check_form_noting(request, fields)
             principal = await self._deps.caller(request, "form" if is_form else "api")
             over = await self._end(request, principal, is_everywhere(request, fields))
         except OwnSessionEnded:
@@ -71,6 +71,14 @@ class LogOutHandlers:
 
     def _token(self, request: Request) -> str:
         return self._deps.cookies.session_token(request.headers.getlist("cookie")) or ""
+
+    def _check_form_noting(self, request: Request, fields: dict[str, str]) -> None:
+        """``_check_form``, with a refusal in the security log."""
+        try:
+            self._check_form(request, fields)
+        except CsrfRefused as refusal:
+            self._deps.authenticator.refused(self._deps.credentials(request, "form"), refusal)
+            raise
 
     def _check_form(self, request: Request, fields: dict[str, str]) -> None:
         """A form proves itself with the field its page was given; it always rests on the cookie."""
