@@ -7,6 +7,7 @@ had is an error: tests never skip for it.
 
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from functools import cache
 from pathlib import Path
 
 OLDEST_NODE = 20
+SERVERS = ("nginx", "caddy", "haproxy")
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 
 
@@ -73,9 +75,24 @@ def install_browser() -> None:
         subprocess.run([sys.executable, "-m", "playwright", "install", "chromium"], check=True)
 
 
+def without_servers() -> list[str]:
+    """Options of pytest that leave out what this machine lacks the servers for, and says so on stderr."""
+    missing = [name for name in SERVERS if shutil.which(name) is None]
+    if not missing:
+        return []
+    print(f"tests/deploy is left out: no {', '.join(missing)} (apt install {' '.join(SERVERS)})", file=sys.stderr)
+    return ["-m", "not proxies"]
+
+
 def main(wanted: str) -> int:
-    """Print the path of ``node`` or ``browser``; 1 and one line on stderr if it cannot be had."""
+    """Print the path of ``node`` or ``browser``; 1 and one line on stderr if it cannot be had.
+
+    ``servers`` prints the options with which pytest leaves out what needs proxies that are not installed.
+    """
     try:
+        if wanted == "servers":
+            print(*map(shlex.quote, without_servers()))
+            return 0
         if wanted == "node":
             print(node())
             return 0
