@@ -9,6 +9,7 @@ from starlette.routing import Router
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from hub import __version__, assembly, resources
+from hub.api.access_log import AccessLog
 from hub.api.auth.backchannel import Backchannel
 from hub.api.auth.deps import AuthDeps
 from hub.api.auth.routes import auth_routes, backchannel_route
@@ -57,6 +58,8 @@ class Hub:
 
     def __init__(self, settings: Settings) -> None:
         logs.configure(settings.log_level)
+        if settings.access_log:
+            logs.always("hub.access")
         self._settings = settings
         self._node: Node | None = None
         self.state = SimpleNamespace(begin_drain=self.begin_drain)
@@ -200,7 +203,8 @@ class Node:
         api: ASGIApp = Framed(router)
         public = cors(Problems(api), self._settings.allowed_origins) if self._settings.allowed_origins else api
         entrance = Entrance(self.identity.doors, gateway=self.gateway, public=public, closed=api)
-        return Edge(entrance, assembly.hosts_of(self._settings))
+        edge = Edge(entrance, assembly.hosts_of(self._settings))
+        return AccessLog(edge) if self._settings.access_log else edge
 
     def _routes(self) -> list[Route]:
         settings, identity, callers = self._settings, self.identity, self.identifier

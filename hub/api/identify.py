@@ -5,7 +5,9 @@ from __future__ import annotations
 from starlette.datastructures import Headers
 from starlette.types import Scope
 
+from hub.api.access_log import ABOUT
 from hub.core.principal import Principal
+from hub.core.session import user_tag
 from hub.errors import OwnSessionEnded, Unauthenticated
 from hub.identity.addresses import TrustedProxies
 from hub.identity.authenticator import Authenticator, ReadSession
@@ -42,19 +44,21 @@ class Identifier:
 
     async def identify(self, scope: Scope) -> Principal:
         """The caller of an ordinary request."""
-        return await self._authenticator.authenticate(self.credentials(scope, "api"))
+        return _noted(scope, await self._authenticator.authenticate(self.credentials(scope, "api")))
 
     async def identify_stream(self, scope: Scope) -> Principal:
         """The caller of an event stream."""
-        return await self._authenticator.authenticate(self.credentials(scope, "stream"))
+        return _noted(scope, await self._authenticator.authenticate(self.credentials(scope, "stream")))
 
     async def identify_socket(self, scope: Scope) -> Principal:
         """The caller of a WebSocket: by ticket, bearer, or cookie with an allowed ``Origin``."""
         ticket = ticket_in(scope.get("subprotocols", []))
         if ticket is None:
-            return await self._authenticator.authenticate(self.credentials(scope, "socket"))
+            return _noted(scope, await self._authenticator.authenticate(self.credentials(scope, "socket")))
         try:
-            return await self._by_ticket(await self._tickets.take(ticket, Headers(scope=scope).get("origin")))
+            return _noted(
+                scope, await self._by_ticket(await self._tickets.take(ticket, Headers(scope=scope).get("origin")))
+            )
         except (Unauthenticated, OwnSessionEnded) as refusal:
             self._authenticator.refused(self.credentials(scope, "socket"), refusal)
             raise
@@ -76,3 +80,16 @@ class Identifier:
     def door_of(self, scope: Scope) -> Door:
         """The door the request came to."""
         return self._doors.at(Headers(scope=scope).get("host", ""))
+
+
+def _noted(scope: Scope, principal: Principal) -> Principal:
+    """The caller, noted for the access log where there is one: programs by name, people by their user tag."""
+    about = scope.get(ABOUT)
+    if about is not None:
+        if principal.kind != "user":
+            about["actor"] = principal.actor
+        if principal.sid is not None:
+            about["user"] = user_tag(principal.sid)
+        if principal.app is not None:
+            about["app"] = principal.app
+    return principal

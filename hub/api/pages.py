@@ -88,12 +88,17 @@ def page(
     headers: Mapping[str, str] | None = None,
     may_be_framed: bool = False,
     form_targets: Sequence[str] = (),
+    retry_seconds: int | None = None,
 ) -> HTMLResponse:
-    """A whole page. ``form_targets``: origins that a form's answer may redirect to. Never stored by caches."""
+    """A whole page. ``form_targets``: origins that a form's answer may redirect to. Never stored by caches.
+
+    With ``retry_seconds`` the browser asks for it again after that time.
+    """
+    again = "" if retry_seconds is None else f'<meta http-equiv="refresh" content="{retry_seconds}">\n'
     whole = (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f'<title>{escape(title)}</title>\n<link rel="icon" href="/auth/assets/hub.svg" type="image/svg+xml">\n'
+        f'{again}<title>{escape(title)}</title>\n<link rel="icon" href="/auth/assets/hub.svg" type="image/svg+xml">\n'
         '<link rel="stylesheet" href="/auth/assets/hub.css">\n</head>\n'
         f"<body>\n{body}\n<footer>Live session hub</footer>\n</body>\n</html>\n"
     )
@@ -172,8 +177,10 @@ def asset_routes() -> list[Route]:
     ]
 
 
-def gateway_page(status: int, title: str, body: str) -> tuple[bytes, Mapping[str, str]]:
+def gateway_page(
+    status: int, title: str, body: str, retry_seconds: int | None = None
+) -> tuple[bytes, Mapping[str, str]]:
     """A page in an app's place, for the proxy: ``body`` is HTML to follow the heading. Apps may be in frames."""
     mood: Mood = "calm" if status == HTTPStatus.UNAUTHORIZED else "warn"
-    made = page(title, _sheet(title, body, mood), status, may_be_framed=True)
+    made = page(title, _sheet(title, body, mood), status, may_be_framed=True, retry_seconds=retry_seconds)
     return bytes(made.body), dict(made.headers)

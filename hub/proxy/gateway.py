@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from starlette.types import Receive, Scope, Send
 
-from hub.core.session import Session
+from hub.core.session import Session, user_tag
 from hub.errors import HubError, Maintenance, MethodNotAllowed, NotFound, OwnSessionEnded, Unauthenticated
 from hub.identity.cookies import Cookies
 from hub.identity.credentials import Credentials
@@ -30,6 +30,9 @@ from hub.proxy.websocket import pass_through
 
 FROM_UPSTREAM = "hub.from_upstream"
 """Set in the scope when the answer is an app's own."""
+
+ABOUT = "hub.about"
+"""In the scope where requests are logged: what this is about is put there."""
 
 ALLOWED_METHODS = ["DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"]
 REFUSED_METHODS = frozenset({"TRACE", "CONNECT"})
@@ -111,11 +114,15 @@ class Gateway:
     async def _judge(self, app: App, scope: Scope) -> _Call:
         if scope.get("method") in REFUSED_METHODS:
             raise MethodNotAllowed(allowed=ALLOWED_METHODS)
+        about = scope.get(ABOUT, {})
+        about["app"] = app.name
         headers.check_framing(scope["headers"])
         target = self._routes.target(app, _raw_path(scope), scope.get("query_string", b""))
         origin = self._peers.origin_of(scope)
         shown = visitor.credentials_of(scope, app, origin.address, self._own_origins(app))
         session = await visitor.session_of(app, self._services.authenticate, shown)
+        if session is not None:
+            about["user"] = user_tag(session.sid)
         return _Call(scope, app, target, origin, shown, session)
 
     def _own_origins(self, app: App) -> list[str]:
@@ -193,13 +200,17 @@ class Gateway:
             query = scope.get("query_string", b"")
             target = _raw_path(scope) + (b"?" + query if query else b"")
             url = pages.log_in_url(target)
-            if visitor.is_in_a_frame(scope):
+            if visitor.is_in_a_frame(scope) or scope["method"] not in ("GET", "HEAD"):
                 extra = {}
                 body, page = self._services.page(status, *pages.sign_in(url))
             else:
                 status, page, extra = 302, {}, {"Location": url}
         else:
-            body, page = self._services.page(status, *pages.refusal(error, scope["state"]["request_id"]))
+            retry = pages.retry_seconds(error, scope["method"])
+            said = pages.refusal(error, scope["state"]["request_id"], retry is not None)
+            body, page = self._services.page(status, *said, retry)
+            if retry is not None:
+                extra["Retry-After"] = str(retry)
         made = {name.lower(): value for name, value in {**page, **extra}.items()}
         made |= {"cache-control": "no-store", "content-length": str(len(body))}
         raw = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in made.items()]

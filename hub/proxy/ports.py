@@ -64,9 +64,14 @@ class Follow(Protocol):
 
 
 class Page(Protocol):
-    """A page of the hub for a person: ``body`` is HTML for the inside. Returns the bytes and their headers."""
+    """A page of the hub for a person: ``body`` is HTML for the inside. Returns the bytes and their headers.
 
-    def __call__(self, status: int, title: str, body: str) -> tuple[bytes, Mapping[str, str]]: ...
+    With ``retry_seconds`` the page asks for itself again after that time.
+    """
+
+    def __call__(
+        self, status: int, title: str, body: str, retry_seconds: int | None = None, /
+    ) -> tuple[bytes, Mapping[str, str]]: ...
 
 
 @dataclass(frozen=True, slots=True)

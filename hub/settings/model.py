@@ -200,6 +200,13 @@ class Settings(Table):
     store_url: StoreUrl = Field(
         "embedded", description="`embedded`, or a Redis/Valkey URL (`rediss`, `unix`, …); plaintext only on loopback."
     )
+    store_ca_file: FilePath | None = Field(
+        None,
+        description="Certificates (PEM) that vouch for a `rediss://` store; nobody else does then.",
+        json_schema_extra={"default": "the system's authorities"},
+    )
+    store_cert_file: FilePath | None = Field(None, description="Certificate (PEM) this node shows a `rediss://` store.")
+    store_key_file: FilePath | None = Field(None, description="Its private key (PEM), if that is a file of its own.")
     data_dir: FilePath = Field(
         Path(".hub"), validate_default=True, description="Folder of the embedded store and its key ring."
     )
@@ -209,6 +216,7 @@ class Settings(Table):
         "", description="Where `/` leads.", json_schema_extra={"default": "the first app's prefix, else `/docs`"}
     )
     trusted_proxies: Networks = Field((), description="Addresses or networks whose `X-Forwarded-*` is believed.")
+    access_log: Flag = Field(False, description="Whether each request is logged, one line each.")
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="`debug`, `info`, `warning` or `error`."
     )

@@ -15,6 +15,7 @@ from hub.settings.values import Duration, write_duration
 
 MASKED = "********"
 _USER_INFO = re.compile(r"(?<=://)[^/@]*@")
+_PASSWORD = re.compile(r"(?<=[?&]password=)[^&]*")
 _DURATION = next(iter(getattr(Duration, "__metadata__", ())))
 
 
@@ -52,7 +53,7 @@ def _default(field: FieldInfo) -> str:
 def mask(settings: Settings) -> dict[str, object]:
     """The effective settings as plain JSON values, by key name, fit to be shown: secrets and user info are masked."""
     shown = cast("dict[str, object]", settings.model_dump(mode="json", by_alias=True, exclude_none=True))
-    shown["store_url"] = _USER_INFO.sub(f"{MASKED}@", settings.store_url)
+    shown["store_url"] = _PASSWORD.sub(MASKED, _USER_INFO.sub(f"{MASKED}@", settings.store_url))
     for provider in cast("dict[str, dict[str, object]]", shown["identity_providers"]).values():
         if "client_secret_env" in provider or "client_secret_file" in provider:
             provider.pop("client_secret", None)  # where it is says enough, and reads back

@@ -136,6 +136,7 @@ def read_store_url(value: str) -> str:
         url = urlsplit(value)
     except ValueError:
         raise ValueError("not a URL") from None
+    _check_query(url.query)
     if url.scheme == "unix":
         if url.netloc or not url.path.startswith("/"):
             raise ValueError("unix:// needs an absolute path, as in unix:///run/valkey.sock")
@@ -150,6 +151,12 @@ def read_store_url(value: str) -> str:
     if not url.scheme.startswith("rediss") and not all(map(is_loopback, hosts)):
         raise ValueError(f"plaintext to another machine; use rediss{url.scheme[5:]}:// (TLS)")
     return value
+
+
+def _check_query(query: str) -> None:
+    """What the query may say. Redis' own libraries would also let it switch the check of certificates off."""
+    if not all(part.partition("=")[0] in ("db", "username", "password") for part in query.split("&") if part):
+        raise ValueError("its query may hold db, username and password; certificates are store_ca_file's business")
 
 
 def _host_of(netloc: str) -> str:

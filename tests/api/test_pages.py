@@ -33,6 +33,9 @@ def test_a_title_that_says_it_all_is_not_said_twice() -> None:
 def test_the_gateways_pages_may_be_in_frames() -> None:
     body, headers = gateway_page(502, "The app is away", "<p>Try again.</p>")
     assert b"<h1>The app is away</h1><p>Try again.</p>" in body
+    assert b"refresh" not in body
+    again, _ = gateway_page(502, "The app is away", "", 7)
+    assert b'<meta http-equiv="refresh" content="7">' in again
     assert "frame-ancestors 'self'" in headers["content-security-policy"]
 
 

@@ -79,8 +79,13 @@ class Reply:
 class Page:
     """Pages as plain as they can be."""
 
-    def __call__(self, status: int, title: str, body: str) -> tuple[bytes, Mapping[str, str]]:
-        return f"<title>{title}</title>{body}".encode(), {"content-type": "text/html; charset=utf-8", "x-page": "1"}
+    def __call__(
+        self, status: int, title: str, body: str, retry_seconds: int | None = None, /
+    ) -> tuple[bytes, Mapping[str, str]]:
+        return f"<title>{title}</title>{body}<i>{retry_seconds}</i>".encode(), {
+            "content-type": "text/html; charset=utf-8",
+            "x-page": "1",
+        }
 
 
 @contextlib.asynccontextmanager

@@ -41,6 +41,14 @@ async def test_a_navigation_without_a_session_leads_to_log_in_and_back() -> None
         assert (old.status, old.header("location")) == (302, "/auth/login?return_to=/apps/a")
 
 
+async def test_a_form_sent_without_a_session_gets_a_page_that_leads_to_log_in() -> None:
+    """A redirect would turn the write into something else; nothing is sent on."""
+    async with served(echo) as port, hub(app(port)) as stage:
+        reply = await stage.get("/apps/a/save", "POST", "x=1", **_named({**NAVIGATE, "Origin": PUBLIC_URL}))
+        assert (reply.status, reply.header("x-page"), reply.header("location")) == (401, "1", None)
+        assert b'href="/auth/login?return_to=/apps/a/save"' in reply.body
+
+
 async def test_a_frame_without_a_session_gets_a_page_that_leads_out_of_it() -> None:
     """The log-in page refuses frames, so a redirect would show nothing."""
     async with served(echo) as port, hub(app(port)) as stage:
@@ -182,7 +190,8 @@ async def test_a_page_tells_a_person_that_the_app_is_down() -> None:
     """503 for this app only, and the person is still signed in."""
     async with served(echo) as port, hub(app(free_port()), app(port, name="b", prefix="/apps/b")) as stage:
         page = await stage.get("/apps/a/", **stage.cookie, **_named(NAVIGATE))
-        assert (page.status, page.header("x-page"), page.header("retry-after")) == (503, "1", "2")
+        assert (page.status, page.header("x-page"), page.header("retry-after")) == (503, "1", "5")
+        assert b"<i>5</i>" in page.body  # it asks again by itself
         assert b"still signed in" in page.body
         problem = await stage.get("/apps/a/", **stage.cookie)
         assert (problem.status, problem.json()["code"]) == (503, "upstream_unavailable")
