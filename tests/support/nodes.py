@@ -7,6 +7,7 @@ import os
 import shutil
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import tempfile
@@ -22,6 +23,7 @@ import httpx
 from hub.store.embedded import EmbeddedStore
 from hub.store.keyring import KeyRing
 from tests.support.provider import Provider
+from tests.support.tls import Certificates
 
 ROOT = Path(__file__).parents[2]
 START_SECONDS = 20.0
@@ -95,9 +97,11 @@ class NodeFailed(AssertionError):
 class Node:
     """One ``hub serve``."""
 
-    def __init__(self, process: subprocess.Popen[str], port: int) -> None:
+    def __init__(self, process: subprocess.Popen[str], port: int, tls: Certificates | None = None) -> None:
         self.process, self.port = process, port
-        self.url, self.ws_url = f"http://127.0.0.1:{port}", f"ws://127.0.0.1:{port}"
+        secure = "s" if tls else ""
+        self.url, self.ws_url = f"http{secure}://127.0.0.1:{port}", f"ws{secure}://127.0.0.1:{port}"
+        self.verify: ssl.SSLContext | bool = tls.trust if tls else True
 
     def kill(self) -> None:
         """``kill -9``."""
@@ -141,25 +145,27 @@ class Cluster:
             file.close()
         shutil.rmtree(self.folder, ignore_errors=True)
 
-    def node(self, module: str = "hub", *, port: int | None = None, **environment: str) -> Node:
+    def node(
+        self, module: str = "hub", *, port: int | None = None, tls: Certificates | None = None, **environment: str
+    ) -> Node:
         """Start one more node and wait until it is ready; ``module`` is what ``python -m`` runs."""
         port = port or free_port()
         settings = {
             "HUB_STORE_URL": self.store_url,
             "HUB_KEYS__FILE": str(self.ring),
-            "HUB_PUBLIC_URL": f"http://127.0.0.1:{port}",
+            "HUB_PUBLIC_URL": f"{'https' if tls else 'http'}://127.0.0.1:{port}",
             **environment,
         }
         command = [sys.executable, "-m", module, "serve", "--bind", f"127.0.0.1:{port}"]
         process = subprocess.Popen(
-            [*command, "--config", str(self.folder / "hub.toml")],
+            [*command, "--config", str(self.folder / "hub.toml"), *(tls.options if tls else ())],
             stdout=subprocess.DEVNULL,
             stderr=self._log_file(port),
             text=True,
             env=clean_environment() | settings,
             cwd=ROOT,
         )
-        node = Node(process, port)
+        node = Node(process, port, tls)
         self._nodes.append(node)
         wait_until_ready(node)
         return node
@@ -235,7 +241,7 @@ def wait_until_ready(node: Node) -> None:
         if node.process.poll() is not None:
             raise NodeFailed(f"the node stopped with {node.process.returncode}")
         try:
-            if httpx.get(f"{node.url}/readyz", timeout=1).status_code == 200:
+            if httpx.get(f"{node.url}/readyz", timeout=1, verify=node.verify).status_code == 200:
                 return
         except httpx.TransportError:
             time.sleep(0.02)
