@@ -118,7 +118,7 @@ def site(front: str) -> Iterator[Site]:
     port, idp_port = free_port(), free_port()
     url = f"https://localhost:{port}"
     with EchoApp() as app, _provider(idp_port, url), cluster() as hub:
-        nodes = [hub.node("hub", port=None, tls=None, **_settings(url, idp_port)) for _ in range(2)]
+        nodes = [hub.node("hub", port=None, **_settings(url, idp_port)) for _ in range(2)]
         folder = Path(tempfile.mkdtemp(prefix="hub-deploy-"))
         places = Places(folder, port, _variables(folder, port, app.url, nodes))
         process = subprocess.Popen(

@@ -46,7 +46,7 @@ def place(hub_cluster: Cluster) -> Iterator[Place]:
             settings[f"HUB_APPS__{name.upper()}__UPSTREAM"] = echo.url
             for section, right in sections.items():
                 settings[f"HUB_APPS__{name.upper()}__SECTIONS__{section}"] = right
-        yield Place(hub_cluster.node("hub", port=port, tls=None, **settings))
+        yield Place(hub_cluster.node("hub", port=port, **settings))
 
 
 class Browser:

@@ -80,7 +80,7 @@ def place(hub_cluster: Cluster) -> Iterator[tuple[Node, int]]:
     port = free_port()
     with EchoApp() as healthy:
         settings = {"HUB_APPS__A__UPSTREAM": healthy.url, "HUB_APPS__B__UPSTREAM": f"http://127.0.0.1:{port}"}
-        yield hub_cluster.node("hub", port=None, tls=None, **settings), port
+        yield hub_cluster.node("hub", port=None, **settings), port
 
 
 async def seconds_of(client: httpx.AsyncClient) -> list[float]:

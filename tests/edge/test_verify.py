@@ -41,14 +41,14 @@ def settings_of(port: int, **more: str) -> dict[str, str]:
 def asked(hub_cluster: Cluster) -> Node:
     """A node that trusts the proxy on this machine."""
     port = free_port()
-    return hub_cluster.node("hub", port=port, tls=None, **settings_of(port, HUB_TRUSTED_PROXIES="127.0.0.1"))
+    return hub_cluster.node("hub", port=port, **settings_of(port, HUB_TRUSTED_PROXIES="127.0.0.1"))
 
 
 @pytest.fixture(scope="module")
 def aloof(hub_cluster: Cluster) -> Node:
     """A node that trusts nobody."""
     port = free_port()
-    return hub_cluster.node("hub", port=port, tls=None, **settings_of(port))
+    return hub_cluster.node("hub", port=port, **settings_of(port))
 
 
 @pytest.fixture
@@ -126,7 +126,7 @@ async def test_nobody_is_401(proxy: Proxy, headers: dict[str, str]) -> None:
 async def test_too_many_bad_cookies_are_still_401(hub_cluster: Cluster) -> None:
     """A proxy makes a failure of its own of 429; a log-in is what helps."""
     port = free_port()
-    strict = hub_cluster.node("hub", port=port, tls=None, **settings_of(port, HUB_LIMITS__FAILURES_PER_MINUTE="2"))
+    strict = hub_cluster.node("hub", port=port, **settings_of(port, HUB_LIMITS__FAILURES_PER_MINUTE="2"))
     async with Proxy(base_url=strict.url) as proxy:
         for _ in range(5):
             problem(await proxy.ask(Cookie="hub=hub_st_nothing"), 401, "unauthenticated")
@@ -201,7 +201,7 @@ async def test_what_a_person_does_slides_the_idle_timer(hub_cluster: Cluster) ->
     """Navigations and writes do; what scripts read does not."""
     port = free_port()
     node = hub_cluster.node(
-        "hub", port=port, tls=None, **settings_of(port, HUB_TRUSTED_PROXIES="127.0.0.1", HUB_SESSION__IDLE="20s")
+        "hub", port=port, **settings_of(port, HUB_TRUSTED_PROXIES="127.0.0.1", HUB_SESSION__IDLE="20s")
     )
     for headers, slides in (
         (NAVIGATION, True),
@@ -230,7 +230,7 @@ async def test_without_a_store_it_is_503_and_nobody_is_signed_out() -> None:
     """Nothing is let through, nothing is cleared, and the same cookie works again afterwards."""
     with cluster() as own:
         port = free_port()
-        node = own.node("hub", port=port, tls=None, **settings_of(port))
+        node = own.node("hub", port=port, **settings_of(port))
         opened = await log_in(own, node)
         async with Proxy(base_url=node.url) as proxy:
             good(await proxy.ask(**cookie(opened)), 200)

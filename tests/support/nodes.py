@@ -145,27 +145,33 @@ class Cluster:
             file.close()
         shutil.rmtree(self.folder, ignore_errors=True)
 
-    def node(
-        self, module: str = "hub", *, port: int | None = None, tls: Certificates | None = None, **environment: str
-    ) -> Node:
+    def node(self, module: str = "hub", *, port: int | None = None, **environment: str) -> Node:
         """Start one more node and wait until it is ready; ``module`` is what ``python -m`` runs."""
-        port = port or free_port()
+        return self._start(module, port or free_port(), environment)
+
+    def node_over_https(self, certificates: Certificates, **environment: str) -> Node:
+        """The same, with a certificate of its own."""
+        return self._start("hub", free_port(), environment, certificates)
+
+    def _start(
+        self, module: str, port: int, environment: dict[str, str], certificates: Certificates | None = None
+    ) -> Node:
         settings = {
             "HUB_STORE_URL": self.store_url,
             "HUB_KEYS__FILE": str(self.ring),
-            "HUB_PUBLIC_URL": f"{'https' if tls else 'http'}://127.0.0.1:{port}",
+            "HUB_PUBLIC_URL": f"{'https' if certificates else 'http'}://127.0.0.1:{port}",
             **environment,
         }
         command = [sys.executable, "-m", module, "serve", "--bind", f"127.0.0.1:{port}"]
         process = subprocess.Popen(
-            [*command, "--config", str(self.folder / "hub.toml"), *(tls.options if tls else ())],
+            [*command, "--config", str(self.folder / "hub.toml"), *(certificates.options if certificates else ())],
             stdout=subprocess.DEVNULL,
             stderr=self._log_file(port),
             text=True,
             env=clean_environment() | settings,
             cwd=ROOT,
         )
-        node = Node(process, port, tls)
+        node = Node(process, port, certificates)
         self._nodes.append(node)
         wait_until_ready(node)
         return node
