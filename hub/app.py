@@ -27,7 +27,7 @@ from hub.api.routes import Route, to_starlette
 from hub.api.sessions import SessionHandlers
 from hub.api.table import document_routes, live_routes, session_routes
 from hub.api.tickets import ticket_routes
-from hub.api.verify import verify_routes
+from hub.api.verify import VERIFY_PATH, verify_routes
 from hub.core.mode import Mode
 from hub.errors import UpgradeRequired
 from hub.live.events import EventsEndpoint
@@ -42,6 +42,7 @@ from hub.sessions.sessions import Sessions
 from hub.settings import Settings
 from hub.store.embedded import EmbeddedStore
 from hub.store.keyring import KeyRing
+from hub.store.keyring.live import LiveRing
 from hub.store.store import Store
 from hub.telemetry import logs
 
@@ -98,8 +99,9 @@ class Node:
         self._settings = settings
         self.name = secrets.token_hex(6)
         self._embedded: EmbeddedStore | None = None
-        ring, url = self._ring_and_url()
-        self.store = Store(url, ring, self.name, assembly.store_tls_of(settings))
+        self._ring, url = self._ring_and_url()
+        ring, look = self._ring.keys, self._ring.look
+        self.store = Store(url, ring, self.name, assembly.store_tls_of(settings), look)
         sections = assembly.sections_of(settings)
         commits = Commits(self.store, self.store.chain, sections, settings.session.history_changes)
         self.sessions = Sessions(
@@ -118,7 +120,8 @@ class Node:
             messages_per_second=settings.limits.messages_per_second,
         )
         self.store.health.listeners.append(self.fanout.on_mode)
-        self.identity = assembly.Identity(settings, ring, self.store, sections.browser_grants)
+        self.identity = assembly.Identity(settings, ring, self.store, sections.browser_grants, look)
+        self._ring.followers += [self.identity.follow_ring, self.store.follow_ring]
         self.identifier = Identifier(
             self.identity.authenticator,
             self.store.read,
@@ -127,28 +130,32 @@ class Node:
             self.identity.doors,
         )
         self.gateway = self._gateway()
+        self.verify = self._verify()
         self.app = self._application()
 
     # start and stop
 
-    def _ring_and_url(self) -> tuple[KeyRing, str]:
+    def _ring_and_url(self) -> tuple[LiveRing, str]:
         settings = self._settings
         if settings.store_url != "embedded":
             assert settings.keys.file is not None, "settings require it"
-            return KeyRing.load(settings.keys.file), settings.store_url
+            return LiveRing(settings.keys.file), settings.store_url
         self._embedded = EmbeddedStore(settings.data_dir)
         url = self._embedded.start()
-        if settings.keys.file is not None:
-            return KeyRing.load(settings.keys.file), url
-        return KeyRing.load_or_create(settings.data_dir / "keys.toml"), url
+        file = settings.keys.file or settings.data_dir / "keys.toml"
+        if settings.keys.file is None:
+            KeyRing.load_or_create(file)
+        return LiveRing(file), url
 
     async def start(self) -> None:
         """Reach the store and hear the feed."""
         await self.store.start(self.fanout)
         self.rounds.start()
+        self._ring.start()
 
     async def stop(self) -> None:
         """Leave in order."""
+        await self._ring.stop()
         await self.rounds.stop()
         await self.store.stop()
         self.gateway.close()
@@ -202,7 +209,8 @@ class Node:
         router = Router(to_starlette(self._table), redirect_slashes=False)
         api: ASGIApp = Framed(router)
         public = cors(Problems(api), self._settings.allowed_origins) if self._settings.allowed_origins else api
-        entrance = Entrance(self.identity.doors, gateway=self.gateway, public=public, closed=api)
+        hot = {VERIFY_PATH: self.verify}
+        entrance = Entrance(self.identity.doors, gateway=self.gateway, public=public, closed=api, hot=hot)
         edge = Edge(entrance, assembly.hosts_of(self._settings))
         return AccessLog(edge) if self._settings.access_log else edge
 
@@ -217,7 +225,7 @@ class Node:
             backchannel_route(
                 Backchannel(identity.logout_tokens, self.sessions.end_at_provider, identity.failures, callers.address)
             ),
-            *verify_routes(self._verify()),
+            *verify_routes(self.verify),
             *ticket_routes(identity.tickets, callers, frozenset(settings.apps)),
             *session_routes(SessionHandlers(self.sessions, callers, bearer, identity.issuers)),
             *batch_routes(self.sessions, callers),

@@ -5,26 +5,29 @@ from __future__ import annotations
 from http import HTTPStatus
 from typing import get_args
 
-from hub.api.routes import Answer, Handler, Method, Parameter, Route
+from starlette.types import ASGIApp
 
+from hub.api.routes import Answer, Method, Parameter, Route
+
+VERIFY_PATH = "/auth/verify"
 IDENTITY = ("X-Hub-Session", "X-Hub-User", "X-Hub-Sid", "X-Hub-Position", "traceparent")
 
 
-def verify_routes(handler: Handler) -> list[Route]:
+def verify_routes(app: ASGIApp) -> list[Route]:
     """One route for every method: some proxies ask with the method of the request they ask about."""
-    return [_route(method, handler) for method in get_args(Method)]
+    return [_route(method, app) for method in get_args(Method)]
 
 
-def _route(method: Method, handler: Handler) -> Route:
+def _route(method: Method, app: ASGIApp) -> Route:
     return Route(
         method,
-        "/auth/verify",
+        VERIFY_PATH,
         "Forward-auth: may this request go on to the app, and as whom? For proxies with the app's verify key.",
         [
             Answer(HTTPStatus.OK, "It may; identity is in the headers, empty where nobody is.", headers=IDENTITY),
             Answer(HTTPStatus.FOUND, "With `redirect=1`, for navigations: to the log-in.", headers=("Location",)),
         ],
-        handler,
+        asgi=app,
         tag="forward-auth",
         parameters=(
             Parameter("app", "query", "Name of the app.", required=True),

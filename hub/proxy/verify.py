@@ -12,10 +12,9 @@ import hashlib
 import hmac
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
-from starlette.requests import Request
-from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
 
 from hub.core.session import Session
 from hub.errors import (
@@ -40,8 +39,8 @@ METHOD_HEADERS = (b"x-forwarded-method", b"x-original-method")
 TARGET_HEADERS = (b"x-forwarded-uri", b"x-original-uri")
 UPGRADES = (b"upgrade", b"sec-websocket-key")
 
-_ALWAYS = (b"x-hub-session", b"x-hub-user", b"x-hub-sid", b"x-hub-position")
-_NOWHERE = hashlib.sha256(b"").hexdigest()
+_NOBODY = dict.fromkeys((b"x-hub-session", b"x-hub-user", b"x-hub-sid", b"x-hub-position"), b"")
+_NO_KEYS = frozenset({hashlib.sha256(b"").hexdigest()})
 
 
 class Verify:
@@ -61,89 +60,92 @@ class Verify:
         self._authenticate, self._signer, self._touch = authenticate, signer, touch
         self._doors, self._trusted = doors, trusted
 
-    async def __call__(self, request: Request) -> Response:
-        """200 and the identity headers, all of them always; else 401, 403, or 503 while nobody can be asked.
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """ASGI. 200 and the identity headers, all of them always; else 401, 403, or 503 while nobody can be asked.
 
         Raises ``NotFound`` for an app that is not there or a key that is not its own, and says no more.
         """
-        headers: dict[bytes, bytes] = dict(request.scope["headers"])
-        app = self._app(request.query_params.get("app", ""), headers.get(KEY_HEADER, b""))
+        asked = _Asked(scope, self._trusted)
+        app = self._app(asked)
         try:
-            session = await self._judge(request, headers, app)
+            session = await self._judge(asked, app)
         except (Unauthenticated, OwnSessionEnded):
-            if request.query_params.get("redirect") == "1" and self._is_navigation(request, headers):
-                return self._to_log_in(request, headers, app)
+            if asked.wants_redirect and asked.is_navigation:
+                await _answer(send, 302, self._to_log_in(asked, app))
+                return
             raise
         except (Unavailable, Forbidden, CsrfRefused):
             raise
         except HubError as refusal:  # a proxy knows 401, 403 and 503, and makes a failure of its own of the rest
             raise Forbidden(refusal.detail) from refusal
-        return self._answer(session, app, request)
+        request_id: str = scope["state"]["request_id"]
+        made = _NOBODY | dict(visitor.headers_for(session, app, self._signer, request_id, scope["headers"]))
+        await _answer(send, 200, made)
 
-    def _app(self, name: str, key: bytes) -> App:
-        app = self._apps.get(name)
+    def _app(self, asked: _Asked) -> App:
+        app, key = self._apps.get(asked.app), asked.headers.get(KEY_HEADER, b"")
         digest = hashlib.sha256(key).hexdigest()
-        known = app.verify_key_sha256 if app is not None else frozenset({_NOWHERE})
         is_known = False
-        for each in known:
+        for each in app.verify_key_sha256 if app is not None else _NO_KEYS:
             is_known |= hmac.compare_digest(each, digest)
         if app is None or not key or not is_known:
             raise NotFound
         return app
 
-    async def _judge(self, request: Request, headers: Mapping[bytes, bytes], app: App) -> Session | None:
-        method = self._method(request, headers)
+    async def _judge(self, asked: _Asked, app: App) -> Session | None:
         door = self._doors.of_app(app.name)
         shown = Credentials.of(
-            method,
-            request.scope["headers"],
+            asked.method,
+            asked.scope["headers"],
             purpose="proxy",
-            address=self._address(request),
+            address=asked.address,
             app_origins=(*app.origins, door.url),
         )
-        shown = replace(shown, host=door.host, is_upgrade=any(name in headers for name in UPGRADES))
+        shown = replace(shown, host=door.host, is_upgrade=any(name in asked.headers for name in UPGRADES))
         try:
             session = await visitor.session_of(app, self._authenticate, shown)
         except RateLimited as refusal:
             raise Unauthenticated(refusal.detail) from None
-        if session is not None and (method not in SAFE_METHODS or self._is_navigation(request, headers)):
+        if session is not None and (asked.method not in SAFE_METHODS or asked.is_navigation):
             await self._touch(session)
         return session
 
-    def _answer(self, session: Session | None, app: App, request: Request) -> Response:
-        request_id: str = request.scope["state"]["request_id"]
-        made = dict.fromkeys(_ALWAYS, b"")
-        made |= dict(visitor.headers_for(session, app, self._signer, request_id, request.scope["headers"]))
-        made |= {b"cache-control": b"no-store", b"content-length": b"0"}
-        response = Response()
-        response.raw_headers = list(made.items())
-        return response
-
-    def _to_log_in(self, request: Request, headers: Mapping[bytes, bytes], app: App) -> Response:
+    def _to_log_in(self, asked: _Asked, app: App) -> dict[bytes, bytes]:
         """To the log-in at the door where the app is met, and back to where the person wanted to go."""
-        target = self._said(request, headers, TARGET_HEADERS)
-        parts = urlsplit(target or b"")
+        parts = urlsplit(asked.said(TARGET_HEADERS) or b"")
         back = parts.path + (b"?" + parts.query if parts.query else b"")
         location = self._doors.of_app(app.name).url + pages.log_in_url(back or b"/")
-        return Response(status_code=302, headers={"Location": location, "Cache-Control": "no-store"})
+        return {b"location": location.encode("latin-1")}
 
-    # what the proxy says of the original request
 
-    def _is_trusted(self, request: Request) -> bool:
-        return request.client is not None and request.client.host in self._trusted
+class _Asked:
+    """What a proxy asks: its own request, and what it says of the original one, if it is trusted to."""
 
-    def _said(self, request: Request, headers: Mapping[bytes, bytes], names: Iterable[bytes]) -> bytes | None:
-        if not self._is_trusted(request):
+    def __init__(self, scope: Scope, trusted: TrustedProxies) -> None:
+        self.scope = scope
+        self.headers: dict[bytes, bytes] = dict(scope["headers"])
+        query = parse_qs(scope["query_string"].decode("latin-1"))
+        self.app = query.get("app", [""])[0]
+        self.wants_redirect = query.get("redirect") == ["1"]
+        peer = (scope.get("client") or ("", 0))[0]
+        self._is_trusted = peer in trusted
+        forwarded = [value.decode("latin-1") for name, value in scope["headers"] if name == b"x-forwarded-for"]
+        self.address = trusted.caller(peer, forwarded) if self._is_trusted else peer
+        self.method = (self.said(METHOD_HEADERS) or scope["method"].encode()).decode("latin-1").upper()
+
+    def said(self, names: Iterable[bytes]) -> bytes | None:
+        """The first of these headers that a trusted proxy sent."""
+        if not self._is_trusted:
             return None
-        return next((headers[name] for name in names if name in headers), None)
+        return next((self.headers[name] for name in names if name in self.headers), None)
 
-    def _method(self, request: Request, headers: Mapping[bytes, bytes]) -> str:
-        said = self._said(request, headers, METHOD_HEADERS)
-        return (said or request.method.encode()).decode("latin-1").upper()
+    @property
+    def is_navigation(self) -> bool:
+        """Whether a person is going somewhere."""
+        return self.method in ("GET", "HEAD") and visitor.is_navigation(self.scope)
 
-    def _is_navigation(self, request: Request, headers: Mapping[bytes, bytes]) -> bool:
-        return self._method(request, headers) in ("GET", "HEAD") and visitor.is_navigation(request.scope)
 
-    def _address(self, request: Request) -> str:
-        peer = request.client.host if request.client is not None else ""
-        return self._trusted.caller(peer, request.headers.getlist("x-forwarded-for"))
+async def _answer(send: Send, status: int, headers: Mapping[bytes, bytes]) -> None:
+    whole = [*headers.items(), (b"cache-control", b"no-store"), (b"content-length", b"0")]
+    await send({"type": "http.response.start", "status": status, "headers": whole})
+    await send({"type": "http.response.body", "body": b""})
