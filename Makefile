@@ -10,10 +10,10 @@ STAMP  := $(VENV)/.setup
 PYTEST ?= $(PY) -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check faults mutants bench browser lock clean
+.PHONY: help setup demo test check faults mutants bench browser provider lock clean
 
 help:
-	@sed -n '2,6s/^# *//p' Makefile
+	@sed -n '2,5s/^# *//p' Makefile
 
 setup: $(STAMP)
 
@@ -33,7 +33,7 @@ $(STAMP): requirements.lock pyproject.toml
 demo: setup
 	$(VENV)/bin/hub demo
 
-test: setup browser
+test: setup browser provider
 	servers=$$($(PY) -m tests.binaries servers) && eval "$(PYTEST) $$servers"
 	node=$$($(PY) -m tests.binaries node) && "$$node" --test tests/client/*.test.js
 
@@ -46,7 +46,7 @@ check: setup
 faults: setup
 	FAULTS=long $(PYTEST) tests/faults --timeout 300
 
-mutants: setup
+mutants: setup browser provider
 	$(PY) -m tests.security.mutate $(ROWS)
 
 bench: setup
@@ -55,10 +55,13 @@ bench: setup
 browser: setup
 	@$(PY) -m tests.binaries browser
 
+provider: setup
+	@$(PY) -m tests.binaries provider
+
 lock:
 	$(VENV)/bin/uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 \
 	  --generate-hashes --no-emit-index-url --no-header -o requirements.lock
 
 clean:
-	rm -rf $(VENV) dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis .hub-demo
+	rm -rf $(VENV) tests/idp/node_modules dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis .hub-demo
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

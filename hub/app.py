@@ -14,6 +14,7 @@ from hub.api.auth.backchannel import Backchannel
 from hub.api.auth.deps import AuthDeps
 from hub.api.auth.routes import auth_routes, backchannel_route
 from hub.api.batches import batch_routes
+from hub.api.callers import follower
 from hub.api.client_files import ClientFiles, client_routes
 from hub.api.documentation import About, documentation_routes
 from hub.api.documents import Documents
@@ -23,6 +24,7 @@ from hub.api.health import health_routes
 from hub.api.identify import Identifier
 from hub.api.log_in import BearerSessions
 from hub.api.pages import asset_routes, gateway_page
+from hub.api.reveal import reveal_routes
 from hub.api.routes import Route, to_starlette
 from hub.api.sessions import SessionHandlers
 from hub.api.table import document_routes, live_routes, session_routes
@@ -38,6 +40,7 @@ from hub.live.websocket import WebSocketEndpoint
 from hub.proxy.gateway import Gateway, Services
 from hub.proxy.verify import Verify
 from hub.sessions.commit import Commits
+from hub.sessions.reveal import Reveals
 from hub.sessions.sessions import Sessions
 from hub.settings import Settings
 from hub.store.embedded import EmbeddedStore
@@ -103,10 +106,12 @@ class Node:
         ring, look = self._ring.keys, self._ring.look
         self.store = Store(url, ring, self.name, assembly.store_tls_of(settings), look)
         sections = assembly.sections_of(settings)
+        self.masks = assembly.masks_of(ring)
         commits = Commits(self.store, self.store.chain, sections, settings.session.history_changes)
         self.sessions = Sessions(
             self.store, commits, sections, assembly.lifetimes_of(settings), assembly.rates_of(settings)
         )
+        self.reveals = Reveals(commits, sections)
         self.fanout = Fanout(self.store, self.store.clock, self.sessions, settings.session.connections)
         self.rounds = Rounds(self.fanout, self.store)
         self.live = Live(
@@ -114,6 +119,7 @@ class Node:
             fanout=self.fanout,
             presence=self.store,
             app_grants=assembly.app_grants_of(settings),
+            masks=self.masks,
             mode=lambda: self.mode,
             until_live=self.store.health.is_live.wait,
             most_connections=settings.limits.connections,
@@ -229,11 +235,12 @@ class Node:
             *ticket_routes(identity.tickets, callers, frozenset(settings.apps)),
             *session_routes(SessionHandlers(self.sessions, callers, bearer, identity.issuers)),
             *batch_routes(self.sessions, callers),
-            *document_routes(Documents(self.sessions, callers)),
+            *document_routes(Documents(self.sessions, callers, self.masks)),
+            *reveal_routes(self.reveals, callers),
             *live_routes(
                 _refuse_plain,
-                WebSocketEndpoint(self.live, callers.identify_socket),
-                EventsEndpoint(self.live, callers.identify_stream),
+                WebSocketEndpoint(self.live, follower(callers, callers.identify_socket)),
+                EventsEndpoint(self.live, follower(callers, callers.identify_stream)),
             ),
             *client_routes(ClientFiles(resources.find("client_js"))),
             *asset_routes(),

@@ -16,6 +16,8 @@ from jsonschema_rs import Draft202012Validator
 from jsonschema_rs import ValidationError as SchemaError
 
 from hub.core.access import Grants
+from hub.core.looking import LookAgain, nowhere
+from hub.core.masking import Masks
 from hub.errors import ConfigurationError
 from hub.identity.addresses import TrustedProxies
 from hub.identity.authenticator import Allowed, Authenticator, with_identity
@@ -43,7 +45,7 @@ from hub.sessions.sections import Section, Sections
 from hub.sessions.sessions import Lifetimes
 from hub.settings import Settings, split_bind
 from hub.store.connecting import StoreTls
-from hub.store.keyring import KeyRing, Keys
+from hub.store.keyring import KeyRing
 from hub.store.store import Store
 
 
@@ -170,6 +172,11 @@ def _signing_keys(ring: KeyRing) -> list[SigningKey]:
     return [SigningKey(key.kid, key.secret, key.state) for key in ring.context.by_kid.values()]
 
 
+def masks_of(ring: KeyRing) -> Masks:
+    """What hides values from operators; of the one key that never changes, so that marks stay what they are."""
+    return Masks(ring.index.active.secret)
+
+
 def trusted_of(settings: Settings) -> TrustedProxies:
     """The networks whose forwarding headers are believed."""
     return TrustedProxies(ip_network(network, strict=False) for network in settings.trusted_proxies)
@@ -193,21 +200,25 @@ def hosts_of(settings: Settings) -> set[str]:
 class Identity:
     """Everything about who is calling, built once: credentials, cookies, tokens, providers, tickets."""
 
-    def __init__(self, settings: Settings, ring: KeyRing, store: Store, browser: Grants) -> None:
+    def __init__(
+        self, settings: Settings, ring: KeyRing, store: Store, browser: Grants, look_again: LookAgain = nowhere
+    ) -> None:
         assert_backend()
         clock, limits = store.clock, settings.limits
         self.doors = doors_of(settings)
         self.cookies = Cookies.of_url(settings.public_url)
-        self.tokens = SessionTokens(_secrets(ring.token), ring.token.active.kid)
-        self.contexts = ContextSigner(_signing_keys(ring), settings.public_url, clock)
+        self.tokens = SessionTokens(ring.token.secrets, ring.token.active.kid, look_again)
+        self.contexts = ContextSigner(_signing_keys(ring), settings.public_url, clock, look_again)
         self.failures = Buckets(limits.failures_per_minute)
         self.log_ins = Buckets(limits.logins_per_minute)
         self.tickets = Tickets(store.once)
-        self.proofs = FormProofs(ring.cookie.active.secret)
+        self.proofs = FormProofs(ring.cookie.active.secret, ring.cookie.secrets.values(), look_again)
         self.http = new_client()
         self.directories = [(provider, ProviderDirectory(provider, self.http)) for provider in _providers(settings)]
         self.handovers = Handovers(store.once)
-        self.transactions = Transactions(_secrets(ring.cookie), ring.cookie.active.kid, self.cookies, store.once, clock)
+        self.transactions = Transactions(
+            ring.cookie.secrets, ring.cookie.active.kid, self.cookies, store.once, clock, look_again
+        )
         self.oidc = Oidc(self.directories, self.transactions, self.http, clock)
         tokens = ProviderTokens(self.directories, clock)
         self.logout_tokens = LogoutTokens(tokens, store.once)
@@ -224,11 +235,14 @@ class Identity:
             failures=self.failures,
         )
 
+    def follow_ring(self, ring: KeyRing) -> None:
+        """Go on with other keys."""
+        self.tokens.replace_keys(ring.token.secrets, ring.token.active.kid)
+        self.contexts.replace_keys(_signing_keys(ring))
+        self.proofs.replace_keys(ring.cookie.active.secret, ring.cookie.secrets.values())
+        self.transactions.replace_keys(ring.cookie.secrets, ring.cookie.active.kid)
+
     @property
     def issuers(self) -> dict[str, str]:
         """Issuers by the names of their providers."""
         return {provider.name: provider.issuer for provider, _ in self.directories}
-
-
-def _secrets(keys: Keys) -> dict[str, bytes]:
-    return {kid: key.secret for kid, key in keys.by_kid.items()}

@@ -64,11 +64,11 @@ class Unauthenticated(HubError):
 
 
 class _Over(HubError):
-    """A session is over. ``said`` is what whoever ended it said to its tabs; it is no member of the problem."""
+    """A session is over: which one, and what whoever ended it ``said`` to its tabs. Neither is shown in the problem."""
 
-    def __init__(self, detail: str = "", *, said: str = "", **facts: Any) -> None:
+    def __init__(self, detail: str = "", *, sid: str = "", said: str = "", **facts: Any) -> None:
         super().__init__(detail, **facts)
-        self.said = said
+        self.sid, self.said = sid, said
 
 
 class OwnSessionEnded(_Over):
@@ -207,7 +207,7 @@ class RateLimited(HubError):
 
 
 class HeadersTooLarge(HubError):
-    """Header section over 16 KiB."""
+    """Header section, or request target, over 16 KiB."""
 
     code, status, title = "headers_too_large", HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, "The headers are too large"
 

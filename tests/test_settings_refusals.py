@@ -76,6 +76,10 @@ REFUSED: list[tuple[dict[str, object], str]] = [
     ({"store_url": "redis://:pw@"}, "store_url: names no host"),
     ({"store_url": "unix://run/x"}, "store_url: unix:// needs an absolute path"),
     ({"store_url": "redis://127.0.0.1"}, "keys.file: required with this store_url"),
+    ({"store_url": "rediss://a?ssl_cert_reqs=none", "keys.file": "k"}, "store_url: its query may hold db,"),
+    ({"store_url": "rediss://a?db=1&ssl_check_hostname=no", "keys.file": "k"}, "store_url: its query may hold db,"),
+    ({"store_url": "redis://localhost", "keys.file": "k", "store_ca_file": "ca"}, "store_ca_file: only means something"),
+    ({"store_url": "rediss://a", "keys.file": "k", "store_key_file": "k"}, "store_key_file: belongs to a"),
     ({"identity_providers.m": {"issuer": "http://id.example.com", "client_id": "h"}}, "m.issuer: http:// is only"),
     (
         {"identity_providers.m": {**PROVIDER, "operator_claim": "roles"}},

@@ -65,6 +65,13 @@ def change(of: Change, view: View) -> Object:
     return facts
 
 
+def whole_change(of: Change, view: View) -> Object:
+    """A change as an operator sees it: who did it, and why where that was said, also where nothing changed."""
+    facts = change(of, view) | {"actor": of.actor, "request_id": of.request_id}
+    said = {"reason": of.reason, "revealed": of.revealed}
+    return facts | {name: value for name, value in said.items() if value is not None}
+
+
 def committed(done: Committed, preference: str | None) -> Response:
     """The answer to a commit, as the caller prefers it (RFC 7240)."""
     headers = {"ETag": entity_tag(done.position)}

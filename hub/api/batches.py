@@ -25,6 +25,7 @@ from hub.core.session import is_sid
 from hub.errors import Forbidden, HubError, Malformed, TooLarge
 from hub.sessions.commit import Intent
 from hub.sessions.sessions import Sessions
+from hub.telemetry import security
 
 NDJSON = "application/x-ndjson"
 PLAIN = "text/plain"  # for tools that do not know the other name
@@ -108,5 +109,6 @@ async def _carry_out(sessions: Sessions, principal: Principal, line: Line) -> Ob
             raise line.asks
         done = await sessions.commit(principal, line.sid or "", line.asks)
     except HubError as error:
+        security.refused(error, sid=line.sid or "", purpose="batch", actor=principal.actor)
         return named | {"status": int(error.status), "problem": error.to_problem()}
     return named | {"status": 200, "position": str(done.position), "changed": done.changed}

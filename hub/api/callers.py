@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections.abc import Awaitable, Callable
+from typing import Protocol, TypeAlias
 
 from starlette.types import Scope
 
 from hub.core.principal import Principal
 from hub.errors import Forbidden
+
+Identify: TypeAlias = Callable[[Scope], Awaitable[Principal]]
+"""Who is calling, by the rules of one kind of request."""
 
 
 class Callers(Protocol):
@@ -33,7 +37,19 @@ async def who_may_list(callers: Callers, scope: Scope) -> Principal:
 
 async def user_or_operator(callers: Callers, scope: Scope, sid: str, *, is_for_operators: bool = False) -> Principal:
     """The caller; as an operator, if that is one, for a session of somebody else or what only operators may."""
-    principal = await callers.identify(scope)
+    return _at(callers, scope, await callers.identify(scope), sid, is_for_operators=is_for_operators)
+
+
+def follower(callers: Callers, identify: Identify) -> Identify:
+    """The same for live connections, whose callers prove who they are by rules of their own."""
+
+    async def who_follows(scope: Scope) -> Principal:
+        return _at(callers, scope, await identify(scope), scope["path_params"]["sid"])
+
+    return who_follows
+
+
+def _at(callers: Callers, scope: Scope, principal: Principal, sid: str, *, is_for_operators: bool = False) -> Principal:
     if principal.kind == "user" and (is_for_operators or sid not in ("me", principal.sid)):
         return callers.operator_of(principal, scope) or principal
     return principal

@@ -60,7 +60,8 @@ class Edge:
 
     def _check(self, scope: Scope) -> None:
         size = sum(len(name) + len(value) + 4 for name, value in scope["headers"])
-        if size > MAX_HEADER_BYTES:
+        target = len(scope.get("raw_path") or scope["path"]) + len(scope.get("query_string", b""))
+        if max(size, target) > MAX_HEADER_BYTES:
             raise HeadersTooLarge(limit_bytes=MAX_HEADER_BYTES)
         hosts = Headers(scope=scope).getlist("host")
         if len(hosts) != 1 or hosts[0].lower() not in self._hosts:

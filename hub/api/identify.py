@@ -68,7 +68,7 @@ class Identifier:
         if session is None:
             raise Unauthenticated("The session of this ticket is not known")
         if (ending := session.ending) is not None:
-            raise OwnSessionEnded(**ending.to_facts())
+            raise OwnSessionEnded(sid=session.sid, **ending.to_facts())
         if ticket.as_app is not None:
             return self._authenticator.app_principal(ticket.as_app, ticket.sid)
         return self._authenticator.user_principal(session, ticket.app)

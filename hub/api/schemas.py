@@ -110,10 +110,23 @@ COMPONENTS: dict[str, Schema] = {
             "actor": STRING,
             "at": TIME,
             "request_id": STRING,
+            "reason": STRING,
+            "revealed": _object({"sections": _array(STRING), "position": POSITION}, ["position"]),
         },
         ["base", "position", "ops", "at"],
     ),
     "Changes": _object({"from": POSITION, "to": POSITION, "changes": _array(ref("Change"))}, ["from", "to", "changes"]),
+    "Look": {
+        **_object(
+            {
+                "reason": {"type": "string", "minLength": 3, "maxLength": 500},
+                "sections": {"type": "array", "items": STRING, "minItems": 1, "maxItems": 64},
+                "position": POSITION,
+            },
+            ["reason"],
+        ),
+        "additionalProperties": False,
+    },
     "Detail": _object({"detail": {"type": "string", "maxLength": 500}}, []),
     "Ticket": _object({"ticket": STRING, "expires_in": {"type": "integer"}}, ["ticket", "expires_in"]),
     "TicketWish": _object({"app": {"type": ["string", "null"]}}, []),

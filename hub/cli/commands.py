@@ -5,6 +5,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from hub.cli.key_commands import keys
+from hub.cli.options import AsJson, ConfigFile
+
 if TYPE_CHECKING:
     from hub.cli.remote import RemoteHub
 
@@ -17,16 +20,12 @@ app = typer.Typer(
 )
 sessions = typer.Typer(help="Sessions of a running hub, over HTTP; the service key is read from HUB_TOKEN.")
 users = typer.Typer(help="Users of a running hub, over HTTP; the service key is read from HUB_TOKEN.")
-keys = typer.Typer(help="The key ring.")
+audit = typer.Typer(help="The audit trail, read from the store directly with the node's configuration and key ring.")
 config = typer.Typer(help="The configuration.")
-for name, group in {"sessions": sessions, "users": users, "keys": keys, "config": config}.items():
+for name, group in {"sessions": sessions, "users": users, "audit": audit, "keys": keys, "config": config}.items():
     group.info.no_args_is_help = True
     app.add_typer(group, name=name)
 
-ConfigFile = Annotated[
-    Path | None, typer.Option("--config", metavar="FILE", help="Configuration (else HUB_CONFIG, else ./hub.toml).")
-]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Url = Annotated[
     str | None, typer.Option("--url", help="Base URL of the hub (default: public_url of the configuration).")
 ]
@@ -106,17 +105,6 @@ def service_key(
     new_service_key(name, as_json)
 
 
-@keys.command("new")
-def keys_new(
-    file: Annotated[Path, typer.Option(metavar="FILE", help="Where to write it.")] = Path("hub.keys.toml"),
-    as_json: AsJson = False,
-) -> None:
-    """Make a key ring, readable by its owner only. Never overwrites one."""
-    from hub.cli.keys import new_key_ring
-
-    new_key_ring(file, as_json)
-
-
 @config.command("check")
 def config_check(config: ConfigFile = None, as_json: AsJson = False) -> None:
     """Validate the configuration and print what is in effect, secrets masked."""
@@ -191,6 +179,57 @@ def users_end(
     from hub.cli.sessions import end_user
 
     end_user(_hub_at(url, config), user, provider, keep, as_json)
+
+
+@audit.command("verify")
+def audit_verify(
+    sid: Annotated[str | None, typer.Argument(metavar="SID", help="Public id of the session.")] = None,
+    everything: Annotated[bool, typer.Option("--all", help="All sessions in the store.")] = False,
+    heads: Annotated[
+        list[str] | None,
+        typer.Option(metavar="FILE", help="Log of a node (JSON lines; - for stdin) to compare ends with; repeatable."),
+    ] = None,
+    config: ConfigFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Check that a history is whole and unchanged; name the first revision that does not fit."""
+    from hub.cli.audit import Verifying, verify
+
+    verify(Verifying(sid, everything, heads or [], config, as_json))
+
+
+@audit.command("show")
+def audit_show(
+    sid: Sid,
+    since: Annotated[
+        str | None, typer.Option(metavar="WHEN", help="Only what came after this position or time.")
+    ] = None,
+    until: Annotated[str | None, typer.Option(metavar="WHEN", help="Only up to this position or time.")] = None,
+    path: Annotated[
+        str | None, typer.Option(metavar="POINTER", help="Only what changed this place, e.g. /profile/name.")
+    ] = None,
+    config: ConfigFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show a history: who changed what, when; of a live session or of one that is over."""
+    from hub.cli.audit_show import Showing, show
+
+    show(Showing(sid, since, until, path, config, as_json))
+
+
+@audit.command("export")
+def audit_export(
+    output: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Archive to write or to go on with (default: stdout).")
+    ] = None,
+    since: Annotated[str | None, typer.Option(metavar="TIME", help="Only entries from this time on.")] = None,
+    config: ConfigFile = None,
+    as_json: Annotated[bool, typer.Option("--json", help="JSON lines (they always are).")] = False,
+) -> None:
+    """Write all histories as JSON lines; an archive that exists is continued."""
+    from hub.cli.audit_export import Exporting, export
+
+    export(Exporting(output, since, config))
 
 
 def _hub_at(url: str | None, config: Path | None) -> "RemoteHub":

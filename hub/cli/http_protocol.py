@@ -25,7 +25,20 @@ class HttpProtocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         self._is_in_head = False
+        self._check_framing()
+        self._check_target()
         super().on_headers_complete()
+
+    def _check_framing(self) -> None:
+        """Refuse a body that another server might see end elsewhere (RFC 9112 §6.1); the parser then hangs up."""
+        codings = [value.strip().lower() for name, value in self.headers if name == b"transfer-encoding"]
+        if codings and (codings != [b"chunked"] or self.parser.get_http_version() != "1.1"):
+            raise ValueError("Transfer-Encoding may only be chunked, in HTTP/1.1")
+
+    def _check_target(self) -> None:
+        """Refuse a fragment (RFC 9112 §3.2 has none): one server drops it, the next takes it for a part of the path."""
+        if b"#" in self.url:
+            raise ValueError("a request target has no fragment")
 
     def data_received(self, data: bytes) -> None:
         super().data_received(data)

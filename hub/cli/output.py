@@ -54,7 +54,7 @@ def moment(value: object) -> str:
     """An RFC 3339 time as local people read it; anything else as it is."""
     try:
         return datetime.fromisoformat(str(value)).astimezone().strftime("%Y-%m-%d %H:%M:%S")
-    except ValueError:
+    except (ValueError, OverflowError):
         return str(value)
 
 

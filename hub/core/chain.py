@@ -2,7 +2,8 @@
 
 ``chain(0) = HMAC(key, sid)`` and ``chain(n) = HMAC(key, chain(n-1) ‖ entry n)``, with HMAC-SHA256
 (RFC 2104, FIPS 180-4) and every field preceded by its length, so that no two inputs run together.
-Entries are the plaintext bytes exactly as they were stored.
+Entries are the plaintext bytes exactly as they were stored. A chain may go on under another key: then
+each entry is under the one that was in use when it was made.
 """
 
 from __future__ import annotations
@@ -21,9 +22,9 @@ def length_prefixed(*fields: bytes) -> bytes:
     return b"".join(len(part).to_bytes(8, "big") + part for part in fields)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Chain:
-    """Chain values under one key: 32 bytes each."""
+    """Chain values, 32 bytes each, under the key that is in use now: the one thing here that may be replaced."""
 
     key: bytes = field(repr=False)
 

@@ -13,7 +13,7 @@ from hub.core.document import Op
 from hub.core.json import Object, dumps
 from hub.core.position import Position
 
-Kind: TypeAlias = Literal["open", "commit", "end"]
+Kind: TypeAlias = Literal["open", "commit", "reveal", "end"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +21,9 @@ class Change:
     """One step of a session, from ``base`` (none for the first) to ``position``.
 
     ``at`` is RFC 3339 UTC with milliseconds. ``commit`` is the author's idempotency key, if any.
-    ``document`` is the whole document after the change, on the first and on every checkpoint.
+    ``document`` is the whole document after the change, on the first and on every checkpoint. A ``reveal`` changes
+    nothing: somebody was shown real values, for this ``reason``; ``revealed`` says which ``sections`` (all, where they
+    are not named) as they were at which ``position``.
     """
 
     kind: Kind
@@ -34,6 +36,7 @@ class Change:
     commit: str | None = None
     document: Object | None = None
     reason: str | None = None
+    revealed: Object | None = None
 
 
 def encode_entry(
@@ -47,12 +50,18 @@ def encode_entry(
     request_id: str,
     commit: str | None = None,
     document: Object | None = None,
+    before: bytes = b"",
     reason: str | None = None,
+    revealed: Object | None = None,
 ) -> bytes:
-    """The plaintext of one history entry. Members that say nothing are left out."""
+    """The plaintext of one history entry. Members that say nothing are left out.
+
+    ``before`` is the chain value before a checkpoint: what is older may be trimmed, and the chain still be checked.
+    """
     entry: Object = {"kind": kind, "revision": revision, "base": str(base) if base else None}
     entry |= {"ops": ops, "actor": actor, "at": at, "request_id": request_id}
-    optional = {"commit": commit, "document": document, "reason": reason}
+    optional = {"commit": commit, "document": document, "before": before.hex() or None, "reason": reason}
+    optional["revealed"] = revealed
     return dumps(entry | {name: value for name, value in optional.items() if value is not None})
 
 
@@ -70,4 +79,5 @@ def decode_entry(entry: Object, position: Position) -> Change:
         commit=entry.get("commit"),
         document=entry.get("document"),
         reason=entry.get("reason"),
+        revealed=entry.get("revealed"),
     )

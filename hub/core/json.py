@@ -37,9 +37,14 @@ def loads(raw: bytes) -> Json:
 
 
 def check_depth(value: Json, depth: int) -> None:
-    """Raise ``Malformed`` if ``value``, placed ``depth`` levels down, nests too deeply."""
-    if isinstance(value, dict | list):
-        _check(value, depth)
+    """Raise ``Malformed`` if ``value``, placed ``depth`` levels down, nests too deeply. Its integers were checked."""
+    if not isinstance(value, dict | list):
+        return
+    if depth >= MAX_DEPTH:
+        raise Malformed(f"JSON may nest {MAX_DEPTH} levels at most")
+    for member in value.values() if isinstance(value, dict) else value:
+        if type(member) is dict or type(member) is list:
+            check_depth(member, depth + 1)
 
 
 def _check(value: Json, depth: int) -> int:

@@ -10,3 +10,4 @@ MAX_CHANGES_BYTES = 256 * 1024  # of ops in one resume; beyond it a snapshot is 
 CHECKPOINT_EVERY = 256  # every so many revisions the history carries the whole document
 IDEMPOTENCY_SECONDS = 600
 CONTENTION_SECONDS = 2.0
+CLOSING_MS = 60_000  # the closing entry of an ended session may be that late

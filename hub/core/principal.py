@@ -28,6 +28,7 @@ class Principal:
     may_list: bool = False
     may_end: bool = False
     via_cookie: bool = False
+    until_ms: int | None = None  # by the store's clock: when the caller stops being that, if nothing else happens
     app: str | None = None  # the app whose host a cookie is bound to, if any
 
     @property

@@ -130,7 +130,7 @@ class Authenticator:
         if session is None or not self._is_proof(token, session, door):
             raise Unauthenticated("This credential is not known here")
         if (ending := session.ending) is not None:
-            raise OwnSessionEnded(**ending.to_facts())
+            raise OwnSessionEnded(sid=session.sid, **ending.to_facts())
         user = self._user(session, via_cookie=via_cookie)
         return user if door.app is None else self._within(user, door.app)
 

@@ -6,7 +6,6 @@ browser flow is worthless, and a token meant for this is worthless in the browse
 
 from __future__ import annotations
 
-import logging
 import math
 
 from hub.errors import RateLimited, Unauthenticated
@@ -16,11 +15,10 @@ from hub.identity.claims import Kind
 from hub.identity.compact import Compact, parse
 from hub.identity.jwk import ALGORITHMS
 from hub.identity.log_ins import Proven, proven
-from hub.identity.once import Once
+from hub.identity.once import Once, UsedBefore
 from hub.identity.provider_tokens import ProviderTokens
 from hub.identity.providers import Provider
-
-log = logging.getLogger("hub.security")
+from hub.telemetry.security import SecurityEvent, note
 
 MAX_AGE_SECONDS = 300
 TYPES = frozenset({"", "jwt", "at+jwt"})
@@ -53,11 +51,14 @@ class BearerLogIn:
         try:
             return await self._verify(parse(token), agent)
         except Unauthenticated as refusal:
-            log.warning("authn_login_fail", extra={"address": address, "purpose": "bearer", "why": refusal.detail})
             if wait_seconds := self._failures.take(address):
+                note(SecurityEvent.EXCESS_RATE_LIMIT_EXCEEDED, address=address, purpose="bearer", why="bad credentials")
                 raise RateLimited(
                     "Too many bad credentials from this address", retry_after_seconds=wait_seconds
                 ) from None
+            is_replay = isinstance(refusal, UsedBefore)
+            event = SecurityEvent.AUTHN_TOKEN_REUSE if is_replay else SecurityEvent.AUTHN_LOGIN_FAIL
+            note(event, address=address, purpose="bearer", why=refusal.detail)
             raise
 
     async def release(self, proof: Proven) -> None:
@@ -69,5 +70,5 @@ class BearerLogIn:
         issued = rules.seconds(claims, "iat")
         proof = proven(provider, claims, began_ms=issued * 1000, agent=agent, digest=token.digest)
         if not await self._once.claim("bearer", token.digest, math.ceil(issued + MAX_AGE_SECONDS - now) + 1):
-            raise Unauthenticated("The token was used before; get a fresh one")
+            raise UsedBefore("The token was used before; get a fresh one")
         return proof

@@ -8,7 +8,9 @@ from __future__ import annotations
 import hashlib
 import hmac
 import re
+from collections.abc import Iterable
 
+from hub.core.looking import LookAgain, nowhere
 from hub.errors import CsrfRefused
 from hub.identity.origins import SAME_ORIGIN, Origins
 
@@ -47,14 +49,29 @@ class FormProofs:
 
     FIELD = "csrf"
 
-    def __init__(self, key: bytes) -> None:
-        self._key = key
+    def __init__(self, key: bytes, others: Iterable[bytes] = (), look_again: LookAgain = nowhere) -> None:
+        self._look_again = look_again
+        self.replace_keys(key, others)
+
+    def replace_keys(self, key: bytes, others: Iterable[bytes] = ()) -> None:
+        """Go on with other keys: ``key`` makes proofs, and those of the ``others`` are as good."""
+        self._keys = [key, *others]
 
     def proof(self, token: str) -> str:
         """The field's value for the browser that holds ``token``."""
-        return hmac.new(self._key, b"form\0" + token.encode("utf-8", "surrogateescape"), hashlib.sha256).hexdigest()
+        return _proof(self._keys[0], token)
 
     def check(self, value: str, token: str) -> None:
         """Raises ``CsrfRefused`` unless ``value`` was made for ``token``."""
-        if not hmac.compare_digest(value.encode("utf-8", "replace"), self.proof(token).encode()):
+        if not (self._fits(value, token) or (self._look_again() and self._fits(value, token))):
             raise CsrfRefused("The form is not one this hub made for this session")
+
+    def _fits(self, value: str, token: str) -> bool:
+        given, fits = value.encode("utf-8", "replace"), False
+        for key in self._keys:
+            fits |= hmac.compare_digest(given, _proof(key, token).encode())
+        return fits
+
+
+def _proof(key: bytes, token: str) -> str:
+    return hmac.new(key, b"form\0" + token.encode("utf-8", "surrogateescape"), hashlib.sha256).hexdigest()

@@ -20,11 +20,15 @@ MAX_BYTES = 1024 * 1024
 
 
 class FetchFailed(Exception):
-    """No usable answer; the text says why, for the log. ``status`` is the HTTP status if there was one."""
+    """No usable answer; the text says why, for the log. ``status`` is the HTTP status if there was one.
 
-    def __init__(self, why: str, status: int | None = None) -> None:
+    ``is_down``: nobody answered, or a server that says it cannot (5xx).
+    """
+
+    def __init__(self, why: str, status: int | None = None, *, is_silence: bool = False) -> None:
         super().__init__(why)
         self.status = status
+        self.is_down = is_silence or (status or 0) >= httpx.codes.INTERNAL_SERVER_ERROR
 
 
 def new_client() -> httpx.AsyncClient:
@@ -77,7 +81,7 @@ async def fetch_json(
         ):
             body = await _body(answer)
     except (httpx.HTTPError, httpx.InvalidURL, httpx.CookieConflict, TimeoutError) as error:
-        raise FetchFailed(f"{type(error).__name__}") from error
+        raise FetchFailed(f"{type(error).__name__}", is_silence=True) from error
     if answer.status_code != httpx.codes.OK:
         raise FetchFailed(f"status {answer.status_code}", answer.status_code)
     try:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import combinations
 from types import MappingProxyType
 
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -51,6 +52,15 @@ def pick(keys: Sequence[Jwk], kid: str | None, algorithm: str) -> Jwk | None:
     """The one key a token with this header means. Without a ``kid`` only if a single key fits the algorithm."""
     fitting = [key for key in keys if algorithm in key.algorithms and (kid is None or key.kid == kid)]
     return fitting[0] if len(fitting) == 1 else None
+
+
+def is_ambiguous(keys: Sequence[Jwk]) -> bool:
+    """Whether two keys have one ``kid`` and fit one algorithm: which of them a token means, nobody could say.
+
+    Keys of different kinds may share a ``kid`` (RFC 7517 §4.5).
+    """
+    named = [key for key in keys if key.kid is not None]
+    return any(one.kid == other.kid and one.algorithms & other.algorithms for one, other in combinations(named, 2))
 
 
 def has_kid(keys: Sequence[Jwk], kid: str | None) -> bool:

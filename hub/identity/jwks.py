@@ -15,13 +15,14 @@ from hub.errors import Unauthenticated
 from hub.identity.bounded import Bounded
 from hub.identity.compact import Compact
 from hub.identity.fetching import FetchFailed, fetch_json
-from hub.identity.jwk import ALGORITHMS, Jwk, has_kid, pick, usable_keys
+from hub.identity.jwk import ALGORITHMS, Jwk, has_kid, is_ambiguous, pick, usable_keys
 from hub.identity.providers import Metadata, Provider
 from hub.identity.refreshed import Refreshed
 
 EXTRA_FETCH_SECONDS = 30.0
 UNKNOWN_SECONDS = 300.0
 MOST_UNKNOWN = 128
+ANSWERED_SECONDS = 2.0
 
 
 class ProviderDirectory:
@@ -39,6 +40,10 @@ class ProviderDirectory:
     async def metadata(self) -> Metadata:
         """Its endpoints."""
         return await self._metadata.get()
+
+    async def metadata_to_go_to(self) -> Metadata:
+        """The same for sending a person there, who would see a broken page: raises also if it does not answer now."""
+        return await self._metadata.confirmed(ANSWERED_SECONDS)
 
     async def key_for(self, token: Compact) -> Jwk:
         """The key that ``token`` names. Raises ``Unauthenticated`` if the provider does not publish it."""
@@ -78,4 +83,6 @@ class ProviderDirectory:
         keys = usable_keys(await fetch_json(self._client, metadata.jwks_uri))
         if not keys:
             raise FetchFailed("no usable key in it")
+        if is_ambiguous(keys):
+            raise FetchFailed("two keys of one kid in it")
         return keys

@@ -8,7 +8,7 @@ from hub.errors import Unauthenticated
 from hub.identity.claims import Kind
 from hub.identity.compact import parse
 from hub.identity.jwk import ALGORITHMS
-from hub.identity.once import Once
+from hub.identity.once import Once, UsedBefore
 from hub.identity.provider_tokens import ProviderTokens
 from hub.identity.providers import Provider
 
@@ -54,7 +54,7 @@ class LogoutTokens:
             raise Unauthenticated("The token names neither a session nor a user")
         order = LogoutOrder(provider.name, provider.issuer, said.get("sid"), said.get("sub"), said["jti"])
         if await self._once.is_claimed("logout", _name(order)):
-            raise Unauthenticated("The token was used before")
+            raise UsedBefore("The token was used before")
         return order
 
     async def done(self, order: LogoutOrder) -> None:

@@ -29,7 +29,7 @@ from hub.identity.providers import Provider
 from hub.identity.tokens import verify
 from hub.identity.transactions import LogInFailed, Transaction, Transactions
 
-log = logging.getLogger("hub.security")
+log = logging.getLogger("hub.identity")
 
 CALLBACK_PATH = "/auth/callback"
 SIGNED_OUT_PATH = "/auth/signed-out"
@@ -95,7 +95,7 @@ class Oidc:
     ) -> Begun:
         """Begin a log-in. ``return_to`` is safe already. Raises ``LogInFailed`` for an unknown provider."""
         configured, directory = self._of(provider)
-        metadata = await directory.metadata()
+        metadata = await directory.metadata_to_go_to()
         if metadata.authorization_endpoint is None or metadata.token_endpoint is None:
             raise LogInFailed("This identity provider offers no log-in in a browser.")
         transaction, set_cookies = self._transactions.begin(provider, return_to, door_url, cookies)
@@ -134,7 +134,6 @@ class Oidc:
             await self._transactions.release(transaction)
             raise
         except Unauthenticated as refusal:
-            log.warning("authn_login_fail", extra={"purpose": "callback", "why": refusal.detail})
             raise LogInFailed("The identity provider's answer does not prove who you are.") from refusal
         return Finished(proof, transaction)
 
@@ -147,13 +146,24 @@ class Oidc:
             return None
         configured, directory = self._of(provider)
         try:
-            endpoint = (await directory.metadata()).end_session_endpoint
+            endpoint = (await directory.metadata_to_go_to()).end_session_endpoint
         except ProviderUnavailable:
             return None
         back = {"client_id": configured.client_id, "post_logout_redirect_uri": door_url + SIGNED_OUT_PATH}
         if id_token:
             back["id_token_hint"] = id_token
         return _with_query(endpoint, back) if endpoint else None
+
+    async def end_session_origins(self, provider: str) -> list[str]:
+        """Where ``end_session_url`` may lead, whether or not the provider answers now."""
+        if provider not in self._directories:
+            return []
+        try:
+            endpoint = (await self._directories[provider][1].metadata()).end_session_endpoint
+        except ProviderUnavailable:
+            return []
+        parts = urlsplit(endpoint or "")
+        return [f"{parts.scheme}://{parts.netloc}"] if endpoint else []
 
     def _of(self, provider: str) -> tuple[Provider, ProviderDirectory]:
         if provider not in self._directories:
@@ -163,10 +173,8 @@ class Oidc:
     def _check_answer(self, said: dict[str, str], provider: Provider, *, says_iss: bool) -> None:
         """RFC 9207 §2.4: an answer of another issuer is a mix-up. RFC 6749 §4.1.2.1: an answer can be an error."""
         if said.get("iss", None if says_iss else provider.issuer) != provider.issuer:
-            log.warning("authn_issuer_mixed_up", extra={"provider": provider.name})
             raise LogInFailed("The answer came from another identity provider than the one that was asked.")
         if "error" in said:
-            log.info("authn_refused_by_provider", extra={"provider": provider.name, "why": said["error"][:64]})
             raise LogInFailed(_REFUSALS.get(said["error"], "The identity provider did not let you in."))
         if not said.get("code"):
             raise LogInFailed("The answer of the identity provider is not well-formed.")

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from typing import Literal, Protocol, TypeAlias
 
+from hub.errors import Unauthenticated
+
 Purpose: TypeAlias = Literal["transaction", "bearer", "logout"]
+
+
+class UsedBefore(Unauthenticated):
+    """What counts once was good, and came again."""
 
 
 class Once(Protocol):

@@ -41,6 +41,7 @@ class Operators:
             may_list=True,
             may_end=True,
             via_cookie=True,
+            until_ms=self._until_ms(session),
         )
 
     def _is_named(self, session: Session) -> bool:
@@ -52,4 +53,7 @@ class Operators:
         return said == rule.value or (isinstance(said, list) and rule.value in said)
 
     def _is_recent(self, session: Session) -> bool:
-        return self._clock.now_ms() / 1000 - session.log_in.auth_time < self._max_age_seconds
+        return self._clock.now_ms() < self._until_ms(session)
+
+    def _until_ms(self, session: Session) -> int:
+        return round((session.log_in.auth_time + self._max_age_seconds) * 1000)

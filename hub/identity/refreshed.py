@@ -6,14 +6,12 @@ A failed fetch never replaces a good value: the last good one serves for a day, 
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Awaitable, Callable
 from typing import Generic, TypeVar
 
 from hub.errors import ProviderUnavailable
 from hub.identity.fetching import FetchFailed
-
-log = logging.getLogger("hub.security")
+from hub.telemetry.security import SecurityEvent, note
 
 FRESH_SECONDS = 600.0
 LAST_GOOD_SECONDS = 86_400.0
@@ -29,6 +27,7 @@ class Refreshed(Generic[T]):
         self._value: T | None = None
         self._good_since = 0.0
         self._failed_at: float | None = None
+        self._is_down = False
         self._flight: asyncio.Task[bool] | None = None
         self.fetches = 0
 
@@ -39,6 +38,17 @@ class Refreshed(Generic[T]):
         if self._value is None or self._age() >= LAST_GOOD_SECONDS:
             raise ProviderUnavailable
         return self._value
+
+    async def confirmed(self, seconds: float) -> T:
+        """The value from somebody who answered within ``seconds``, or does now. Raises ``ProviderUnavailable``.
+
+        An answer is enough: a useless one keeps the last good value here too.
+        """
+        if self._value is None or self._is_down or self._age() >= seconds:
+            await self.refresh()
+        if self._is_down:
+            raise ProviderUnavailable
+        return await self.get()
 
     @property
     def is_fetching(self) -> bool:
@@ -57,15 +67,15 @@ class Refreshed(Generic[T]):
         try:
             self._value = await self._fetch()
         except FetchFailed as error:
-            self._failed_at = self._monotonic()
-            log.warning("provider_answer_useless", extra={"what": self._what, "why": str(error)})
+            self._failed_at, self._is_down = self._monotonic(), error.is_down
+            note(SecurityEvent.PROVIDER_ANSWER_USELESS, purpose=self._what, why=str(error))
             return False
         except ProviderUnavailable:
-            self._failed_at = self._monotonic()
+            self._failed_at, self._is_down = self._monotonic(), True
             return False
         else:
             self.fetches += 1
-            self._good_since, self._failed_at = self._monotonic(), None
+            self._good_since, self._failed_at, self._is_down = self._monotonic(), None, False
             return True
         finally:
             self._flight = None

@@ -14,6 +14,7 @@ import secrets
 from collections.abc import Mapping
 
 from hub.core.chain import length_prefixed
+from hub.core.looking import LookAgain, nowhere
 from hub.core.session import is_sid
 
 PREFIX = "hub_st_"
@@ -32,9 +33,13 @@ def sid_of(token: str) -> str | None:
 class SessionTokens:
     """Makes and checks tokens. ``keys`` are the ring's token keys by kid; ``active`` is the one that makes new ones."""
 
-    def __init__(self, keys: Mapping[str, bytes], active: str) -> None:
-        self._keys = dict(keys)
-        self._active = active
+    def __init__(self, keys: Mapping[str, bytes], active: str, look_again: LookAgain = nowhere) -> None:
+        self._look_again = look_again
+        self.replace_keys(keys, active)
+
+    def replace_keys(self, keys: Mapping[str, bytes], active: str) -> None:
+        """Go on with other keys."""
+        self._keys, self._active = dict(keys), active
 
     def new(self, sid: str, door: str = "") -> tuple[str, bytes]:
         """A fresh token of 256 random bits for ``sid``, and the verifier to store beside the session.
@@ -47,6 +52,7 @@ class SessionTokens:
     def is_proof(self, token: str, verifier: bytes, door: str = "") -> bool:
         """Whether ``verifier`` was made of ``token`` at ``door`` with a key of the ring. Takes equally long for any."""
         proven = False
+        self._is_known(_kid_of(verifier))
         for kid in self._keys:
             proven |= hmac.compare_digest(self._verifier(kid, token, door), verifier)
         return proven
@@ -56,8 +62,8 @@ class SessionTokens:
 
         ``None`` if the ring has lost the key of the verifier.
         """
-        kid = verifier.partition(b":")[0].decode("ascii", "replace")
-        if kid not in self._keys:
+        kid = _kid_of(verifier)
+        if not self._is_known(kid):
             return None
         bound = length_prefixed(b"door", door.encode(), sid.encode(), verifier)
         secret = base64.urlsafe_b64encode(hmac.digest(self._keys[kid], bound, hashlib.sha256)).rstrip(b"=")
@@ -69,7 +75,14 @@ class SessionTokens:
         given = token.encode("utf-8", "surrogateescape")
         return expected is not None and hmac.compare_digest(given, expected.encode())
 
+    def _is_known(self, kid: str) -> bool:
+        return kid in self._keys or (self._look_again() and kid in self._keys)
+
     def _verifier(self, kid: str, token: str, door: str) -> bytes:
         bound = f"{token}@{door}" if door else token  # no token has an "@", so the two cannot be mixed up
         digest = hmac.digest(self._keys[kid], bound.encode("utf-8", "surrogateescape"), hashlib.sha256)
         return kid.encode() + b":" + digest
+
+
+def _kid_of(verifier: bytes) -> str:
+    return verifier.partition(b":")[0].decode("ascii", "replace")

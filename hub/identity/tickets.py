@@ -14,6 +14,7 @@ from typing import Literal, Protocol
 import orjson
 
 from hub.errors import Unauthenticated
+from hub.identity.once import UsedBefore
 
 TICKET_SECONDS = 30
 SUBPROTOCOL_PREFIX = "hub.ticket."
@@ -24,6 +25,7 @@ class OnceStore(Protocol):
 
     async def put(self, purpose: Literal["ticket"], value: str, content: bytes, seconds: int) -> None: ...
     async def take(self, purpose: Literal["ticket"], value: str) -> bytes | None: ...
+    async def is_claimed(self, purpose: Literal["ticket"], value: str) -> bool: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +55,8 @@ class Tickets:
         """Use a ticket. Raises ``Unauthenticated`` for one that is unknown, used, or of another origin."""
         content = await self._once.take("ticket", value)
         if content is None:
+            if await self._once.is_claimed("ticket", value):
+                raise UsedBefore("This ticket was used before")
             raise Unauthenticated("This ticket is not valid, or not any more")
         ticket = Ticket(**orjson.loads(content))
         if ticket.origin is not None and ticket.origin != origin:

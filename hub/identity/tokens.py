@@ -22,6 +22,7 @@ from jose.backends.cryptography_backend import CryptographyECKey, CryptographyRS
 
 from hub.core.access import Grants
 from hub.core.json import Object, dumps
+from hub.core.looking import LookAgain, nowhere
 from hub.core.ports import Clock
 from hub.core.position import Position
 from hub.core.session import is_sid
@@ -30,7 +31,7 @@ from hub.identity import claims as rules
 from hub.identity.bounded import Bounded
 from hub.identity.claims import Kind
 from hub.identity.compact import Compact, parse
-from hub.identity.jwk import Jwk, pick, usable_keys
+from hub.identity.jwk import Jwk, has_kid, pick, usable_keys
 
 CONTEXT_TYPE = "hub-session+jwt"
 CONTEXT_ALGORITHM = "ES256"
@@ -100,8 +101,8 @@ class ContextSigner:
     at most; both memories are bounded and are emptied when the keys change.
     """
 
-    def __init__(self, keys: Iterable[SigningKey], issuer: str, clock: Clock) -> None:
-        self._issuer, self._clock = issuer, clock
+    def __init__(self, keys: Iterable[SigningKey], issuer: str, clock: Clock, look_again: LookAgain = nowhere) -> None:
+        self._issuer, self._clock, self._look_again = issuer, clock, look_again
         self._signed: Bounded[tuple[str, ...], str] = Bounded(CACHED_TOKENS)
         self._verified: Bounded[bytes, tuple[Context, int]] = Bounded(CACHED_TOKENS)
         self.replace_keys(keys)
@@ -162,7 +163,7 @@ class ContextSigner:
             algorithms=frozenset({CONTEXT_ALGORITHM}),
             required=("exp", "iat", "iss", "sub", "aud", "sid", "jti"),
         )
-        key = pick(self._keys, compact.kid, compact.algorithm) if compact.kid is not None else None
+        key = self._key_of(compact)
         if key is None:
             raise Unauthenticated("The token is signed with a key that is not the hub's")
         said = verify(compact, key, kind, now)
@@ -172,6 +173,13 @@ class ContextSigner:
         if now >= expires:  # no leeway: the hub's own clock made it
             raise Unauthenticated("The token has expired")
         return Context(app, sid, said["sub"]), expires
+
+    def _key_of(self, token: Compact) -> Jwk | None:
+        if token.kid is None:
+            return None
+        if not has_kid(self._keys, token.kid):
+            self._look_again()
+        return pick(self._keys, token.kid, token.algorithm)
 
 
 def _public(key: SigningKey) -> Object:

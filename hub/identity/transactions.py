@@ -17,6 +17,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from hub.core.json import dumps, loads
+from hub.core.looking import LookAgain, nowhere
 from hub.core.ports import Clock
 from hub.errors import Malformed
 from hub.identity.cookies import Cookies
@@ -32,6 +33,10 @@ _SEALED = re.compile(r"([A-Za-z0-9]{1,64})\.([A-Za-z0-9_-]{40,4000})")
 
 class LogInFailed(Malformed):
     """This log-in cannot be finished; another one can be begun. The detail is for the person."""
+
+
+class LogInUsed(LogInFailed):
+    """What can be used once came again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,9 +56,22 @@ class Transaction:
 class Transactions:
     """``keys`` are the ring's cookie keys by kid; ``active`` seals new ones."""
 
-    def __init__(self, keys: Mapping[str, bytes], active: str, cookies: Cookies, once: Once, clock: Clock) -> None:
+    def __init__(
+        self,
+        keys: Mapping[str, bytes],
+        active: str,
+        cookies: Cookies,
+        once: Once,
+        clock: Clock,
+        look_again: LookAgain = nowhere,
+    ) -> None:
+        self._cookies, self._once, self._clock, self._look_again = cookies, once, clock, look_again
+        self.replace_keys(keys, active)
+
+    def replace_keys(self, keys: Mapping[str, bytes], active: str) -> None:
+        """Go on with other keys."""
         self._keys = {kid: AESGCM(hmac.digest(key, b"log-in transaction", "sha256")) for kid, key in keys.items()}
-        self._active, self._cookies, self._once, self._clock = active, cookies, once, clock
+        self._active = active
 
     def begin(
         self, provider: str, return_to: str, door_url: str, headers: Iterable[str]
@@ -85,7 +103,7 @@ class Transactions:
     async def spend(self, transaction: Transaction) -> None:
         """Use it: the second time raises ``LogInFailed``."""
         if not await self._once.claim("transaction", transaction.state, 2 * LIFETIME_SECONDS):
-            raise LogInFailed("This log-in was used already.")
+            raise LogInUsed("This log-in was used already.")
 
     async def release(self, transaction: Transaction) -> None:
         """It came to nothing through no fault of the user's, and may be tried again."""
@@ -106,7 +124,7 @@ class Transactions:
 
     def _open(self, number: str, sealed: str) -> Transaction | None:
         match = _SEALED.fullmatch(sealed)
-        key = self._keys.get(match[1]) if match else None
+        key = self._key(match[1]) if match else None
         if match is None or key is None or not _NUMBER.fullmatch(number):
             return None
         try:
@@ -116,6 +134,11 @@ class Transactions:
             return None
         found = Transaction(**loads(plain))
         return found if self._is_fresh(found) else None
+
+    def _key(self, kid: str) -> AESGCM | None:
+        if kid not in self._keys:
+            self._look_again()
+        return self._keys.get(kid)
 
     def _is_fresh(self, found: Transaction) -> bool:
         return self._clock.now_ms() - found.began_ms < LIFETIME_SECONDS * 1000

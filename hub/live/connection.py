@@ -26,6 +26,7 @@ from hub.protocol.conversation import Conversation
 from hub.protocol.messages import CommitRequest
 from hub.sessions.commit import Committed, Intent
 from hub.sessions.sessions import CatchUp
+from hub.telemetry import security
 
 MOST_MISSED = MOST_FRAMES - 16  # changes of one resume: with `live` and what comes meanwhile they fit the outbox
 CLOSE_GRACE_SECONDS = 0.5  # for the last frames of a tab that reads; one that does not is cut
@@ -109,7 +110,8 @@ class Connection:
                 case talk.Submit(request):
                     self._start(self._submit(request))
                 case talk.Touch():
-                    self._start(self._sessions.touch(self._session))
+                    if self.principal.kind == "user":  # nobody else is the one who is there or not
+                        self._start(self._sessions.touch(self._session))
                 case talk.Close():
                     self._close(action)
 
@@ -199,6 +201,7 @@ class Connection:
             try:
                 done = await self._sessions.commit(self.principal, self.sid, intent)
             except HubError as error:
+                security.refused(error, sid=self.sid, purpose="socket")
                 self.act(self.conversation.on_rejected(request.id, error))
             else:
                 self.act(self.conversation.on_committed(request.id, done.position, done.changed))

@@ -12,7 +12,7 @@ from starlette.types import Receive, Scope, Send
 from hub.errors import OwnSessionEnded
 from hub.live.connection import Connection
 from hub.live.opening import Live, parse_wish
-from hub.live.websocket import Identify
+from hub.live.websocket import Identify, is_of
 from hub.live.wires import EVENT_STREAM
 from hub.protocol.close_codes import CloseCode
 
@@ -35,7 +35,9 @@ class EventsEndpoint:
         try:
             principal = await self._identify(scope)
             session = await self._live.sessions.live(principal, scope["path_params"]["sid"])
-        except OwnSessionEnded:
+        except OwnSessionEnded as error:
+            if not is_of(error, scope):
+                raise
             await stream.start(204)
             await stream.close(CloseCode.ENDED, "")
             return

@@ -29,7 +29,7 @@ class Fanout:
     """The follower of this node's feed."""
 
     def __init__(self, feed: Feed, clock: Clock, sessions: Sessions, per_session: int) -> None:
-        self._feed, self._sessions = feed, sessions
+        self._feed, self._sessions, self.clock = feed, sessions, clock
         self.registry = Registry(feed, clock, per_session, self.check)
         self._tasks: set[asyncio.Task[None]] = set()
         self._lost_timer: asyncio.TimerHandle | None = None
@@ -102,9 +102,8 @@ class Fanout:
         """Return as soon as nothing may rest on the session any more: 4500 when it is over (also if it was
         before), 4001 when the store could not be asked for a minute."""
         watcher: asyncio.Future[CloseCode] = asyncio.get_running_loop().create_future()
-        follow = await self.registry.watch(watcher, session)
         try:
-            self.registry.check(follow)
+            self.registry.check(await self.registry.watch(watcher, session))
             return await watcher
         finally:
             await self.registry.unwatch(watcher, session.sid)
@@ -137,8 +136,7 @@ class Fanout:
     async def tell_presence(self, follow: Follow) -> None:
         """Push who is connected to those who asked, if that changed."""
         with contextlib.suppress(Unavailable):
-            found = await self._sessions.connections(follow.session.sid)
-            shown = [{name: each[name] for name in ("id", "app", "since")} for each in found]
+            shown = await self._presence_of(follow.session.sid)
             if shown == follow.presence:
                 return
             follow.presence = shown
@@ -146,10 +144,14 @@ class Fanout:
                 if connection.wants_presence:
                     connection.act(connection.conversation.on_presence(shown))
 
-    async def tell_presence_of(self, sid: str) -> None:
-        """The same for a session that may be followed here."""
-        if (follow := self.registry.get(sid)) is not None:
-            await self.tell_presence(follow)
+    async def tell_presence_to(self, connection: Connection) -> None:
+        """Tell one alone: whose arrival counts for nothing is noticed by nobody."""
+        with contextlib.suppress(Unavailable):
+            connection.act(connection.conversation.on_presence(await self._presence_of(connection.sid)))
+
+    async def _presence_of(self, sid: str) -> list[dict[str, object]]:
+        found = await self._sessions.connections(sid)
+        return [{name: each[name] for name in ("id", "app", "since")} for each in found]
 
     def on_mode(self, mode: Mode) -> None:
         """The node can do more or less than before: every tab is told; that all is well, once it has read again."""

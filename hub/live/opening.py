@@ -13,11 +13,13 @@ from typing import Protocol
 from urllib.parse import parse_qs
 
 from hub.core.access import Grants, View, narrow
+from hub.core.masking import Masks
 from hub.core.mode import Mode
 from hub.core.position import Position
 from hub.core.principal import Principal
 from hub.core.session import Session
 from hub.errors import Forbidden, Malformed, Overloaded, Unavailable
+from hub.live import rights
 from hub.live.connection import Connection, Transport
 from hub.live.fanout import Fanout
 from hub.live.wires import Wire
@@ -79,6 +81,7 @@ class Live:
         fanout: Fanout,
         presence: Presence,
         app_grants: Mapping[str, Grants],
+        masks: Masks,
         mode: Callable[[], Mode],
         until_live: Callable[[], Awaitable[object]],
         most_connections: int,
@@ -87,7 +90,7 @@ class Live:
         self.sessions, self.fanout = sessions, fanout
         self.messages_per_second = messages_per_second
         self.draining = False
-        self._presence, self._app_grants = presence, app_grants
+        self._presence, self._app_grants, self._masks = presence, app_grants, masks
         self._mode, self._until_live = mode, until_live
         self._most_connections = most_connections
 
@@ -104,8 +107,10 @@ class Live:
             raise Forbidden("This credential is bound to another app")
         return principal.app or wish.app
 
-    def view_for(self, principal: Principal, app: str | None) -> View:
-        """What the connection may see: a tab of an app sees what both browser and app may."""
+    def view_for(self, principal: Principal, sid: str, app: str | None) -> View:
+        """What the connection may see: an operator all of it, masked; a tab of an app what both browser and app may."""
+        if principal.kind == "operator":
+            return self._masks.view_of(sid)
         if app is None or principal.kind != "user":
             return principal.view
         app_grants = self._app_grants.get(app)
@@ -121,7 +126,7 @@ class Live:
         return Connection(
             principal=principal,
             session=session,
-            view=self.view_for(principal, app),
+            view=self.view_for(principal, session.sid, app),
             app=app,
             wire=wire,
             transport=transport,
@@ -140,6 +145,7 @@ class Live:
     ) -> None:
         """Follow the session until the connection closes. ``listen`` returns when the caller has gone."""
         writing = asyncio.create_task(connection.write())
+        watching = asyncio.create_task(rights.close_with_caller(connection, self.fanout))
         counted = connection.principal.owns_its_session
         try:
             await self.fanout.registry.join(connection, session)
@@ -147,7 +153,7 @@ class Live:
             if (mode := self._mode()) != "live":
                 connection.act(connection.conversation.on_mode(mode))
             if wish.presence and not counted:
-                await self.fanout.tell_presence_of(session.sid)  # its own arrival is told to nobody
+                await self.fanout.tell_presence_to(connection)
             if counted:
                 with contextlib.suppress(Unavailable):
                     await self._presence.arrive(session, connection.id, connection.app)
@@ -155,6 +161,7 @@ class Live:
             await asyncio.wait({listening, writing}, return_when=asyncio.FIRST_COMPLETED)
             await _settle(listening)
         finally:
+            await _settle(watching)
             await _settle(writing)
             await self.fanout.registry.leave(connection)
             if counted:

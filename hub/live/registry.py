@@ -85,7 +85,7 @@ class Registry:
         """Count a connection in, and hear of its session from now on. The oldest goes if there are too many."""
         follow = self._follow(session)
         follow.connections[connection.id] = connection
-        if connection.wants_presence:
+        if connection.wants_presence and connection.principal.owns_its_session:
             follow.presence = None  # told again, whether it changed or not
         self.count += 1
         self._make_room(follow)

@@ -32,6 +32,8 @@ from hub.live.opening import Live, parse_wish
 from hub.live.wires import WEBSOCKET
 from hub.protocol.close_codes import CloseCode
 from hub.sessions import verdicts
+from hub.telemetry import security
+from hub.telemetry.security import SecurityEvent, note
 
 SUBPROTOCOL = "hub.v1"
 
@@ -40,6 +42,7 @@ Identify = Callable[[Scope], Awaitable[Principal]]
 
 _CODES: dict[type[HubError], CloseCode] = {
     Unauthenticated: CloseCode.UNAUTHENTICATED,
+    OwnSessionEnded: CloseCode.UNAUTHENTICATED,  # and another session was to be followed
     Forbidden: CloseCode.FORBIDDEN,
     SessionNotFound: CloseCode.FORBIDDEN,
     RateLimited: CloseCode.LIMIT,
@@ -64,6 +67,7 @@ class WebSocketEndpoint:
         except (CsrfRefused, Unavailable):
             raise  # told as plain HTTP, like any other refusal
         except HubError as error:
+            security.refused(error, address=scope.get("state", {}).get("address", ""), purpose="socket")
             await socket.accept()
             await socket.refuse(error)
             return
@@ -83,6 +87,8 @@ class WebSocketEndpoint:
             bucket = Bucket(rate, 2 * rate, loop.time())
             while (frame := await socket.receive_frame()) is not None:
                 if not bucket.take(loop.time()):
+                    why = "too many messages"
+                    note(SecurityEvent.EXCESS_RATE_LIMIT_EXCEEDED, sid=connection.sid, purpose="socket", why=why)
                     connection.act(connection.conversation.on_closing(CloseCode.LIMIT))
                 elif isinstance(frame, bytes):
                     connection.act(connection.conversation.on_broken("messages are text"))
@@ -90,6 +96,11 @@ class WebSocketEndpoint:
                     connection.act(connection.conversation.on_frame(frame))
 
         return listen
+
+
+def is_of(error: OwnSessionEnded | SessionEnded, scope: Scope) -> bool:
+    """Whether it is the session to be followed that has ended, and not that of an operator who wanted to."""
+    return scope["path_params"]["sid"] in ("me", error.sid)
 
 
 class _Socket:
@@ -106,7 +117,7 @@ class _Socket:
     async def refuse(self, error: HubError) -> None:
         """Say why, then close with the code that says whether to come back."""
         with contextlib.suppress(ConnectionError):
-            if isinstance(error, OwnSessionEnded | SessionEnded):
+            if isinstance(error, OwnSessionEnded | SessionEnded) and is_of(error, self._scope):
                 facts = error.facts
                 said = {"reason": facts["reason"], "detail": error.said, "ended_at": facts["ended_at"]}
                 await self.send(dumps({"type": "ended", **said}))

@@ -10,6 +10,7 @@ import asyncio
 import hashlib
 import random
 from dataclasses import dataclass, replace
+from typing import Any
 
 from hub.core.access import not_readable, not_writable
 from hub.core.chain import Chain, position_at
@@ -32,6 +33,7 @@ from hub.core.position import Position
 from hub.core.principal import Principal
 from hub.core.session import Session
 from hub.core.times import rfc3339
+from hub.core.trail import oldest_kept
 from hub.errors import Contention, Forbidden, HubError, IdempotencyMismatch, PositionMismatch, Unavailable
 from hub.sessions import verdicts
 from hub.sessions.guesses import Guesses, Queues
@@ -69,7 +71,7 @@ class Commits:
     def __init__(self, store: SessionStore, chain: Chain, sections: Sections, history_changes: int) -> None:
         self.store, self._chain, self._sections = store, chain, sections
         self._history_changes = history_changes
-        self.guesses, self._queues = Guesses(), Queues()
+        self.guesses, self.queues = Guesses(), Queues()
 
     async def commit(self, principal: Principal, sid: str, intent: Intent) -> Committed:
         """Commit ``intent`` to a session. Raises what the contract of ``PATCH`` says."""
@@ -78,7 +80,7 @@ class Commits:
         refused = sorted({*not_writable(principal.grants, patch.writes), *not_readable(principal.grants, patch.reads)})
         if refused:
             raise Forbidden("These sections are not granted", sections=refused)
-        async with self._queues.turn(sid):
+        async with self.queues.turn(sid):
             attempt = _Attempt(self, principal, sid, intent)
             return await attempt.run()
 
@@ -96,23 +98,25 @@ class Commits:
 
     def revision(self, principal: Principal, session: Session, intent: Intent, draft: _Draft) -> Revision:
         """The history entry and position of a draft."""
+        said = {"request_id": intent.request_id, "commit": intent.key}
+        return self.entry(principal, session, draft.document, kind="commit", ops=draft.ops, **said)
+
+    def entry(self, principal: Principal, session: Session, document: Object, **said: Any) -> Revision:
+        """The revision after ``session`` that leads to ``document``; ``said`` is what its history entry tells of it."""
         number = session.position.revision + 1
         is_checkpoint = number % CHECKPOINT_EVERY == 0
         entry = encode_entry(
-            kind="commit",
             base=session.position,
             revision=number,
-            ops=draft.ops,
             actor=principal.actor,
             at=rfc3339(self.store.clock.now_ms()),
-            request_id=intent.request_id,
-            commit=intent.key,
-            document=draft.document if is_checkpoint else None,
+            document=document if is_checkpoint else None,
+            before=session.chain if is_checkpoint else b"",
+            **said,
         )
         chain = self._chain.extend(session.chain, entry)
-        keep_from = (number - self._history_changes) // CHECKPOINT_EVERY * CHECKPOINT_EVERY
-        trim_below = max(0, keep_from) if is_checkpoint else 0
-        return Revision(position_at(number, chain), chain, draft.document, entry, trim_below)
+        trim_below = oldest_kept(number, self._history_changes) if is_checkpoint else 0
+        return Revision(position_at(number, chain), chain, document, entry, trim_below)
 
     async def changed_since(self, principal: Principal, session: Session, position: Position) -> list[str]:
         """The visible sections that differ, or may differ, from what they were at ``position``."""

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from hub.core.bucket import Buckets
 from hub.core.principal import Principal
 from hub.errors import RateLimited
+from hub.telemetry.security import SecurityEvent, note
 
 MOST_BUCKETS = 20_000
 
@@ -27,4 +28,6 @@ class Rates:
         else:
             whose, wait_seconds = "session", self._sessions.take(sid, now)
         if wait_seconds:
+            who = {"sid": sid} if whose == "session" else {"actor": principal.actor}
+            note(SecurityEvent.EXCESS_RATE_LIMIT_EXCEEDED, purpose="commits", why="too many commits", **who)
             raise RateLimited(f"Too many commits of this {whose}", retry_after_seconds=wait_seconds)

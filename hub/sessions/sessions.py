@@ -179,6 +179,8 @@ class Sessions:
         sid = verdicts.addressed(principal, sid)
         if not is_sid(sid):
             raise SessionNotFound
+        if principal.kind == "operator":
+            raise Forbidden("Operators look and end; they do not edit")
         self._rates.take(principal, sid)
         committed = await self._commits.commit(principal, sid, intent)
         if principal.kind == "user" and principal.session is not None:

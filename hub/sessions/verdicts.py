@@ -5,13 +5,14 @@ from __future__ import annotations
 from hub.core.principal import Principal
 from hub.core.session import Session
 from hub.errors import HubError, OwnSessionEnded, SessionEnded, SessionNotFound, Unauthenticated
+from hub.telemetry.security import SecurityEvent, note
 
 
 def over(principal: Principal, session: Session) -> HubError:
     """The refusal for a session that has ended."""
     assert session.ending is not None
     kind = OwnSessionEnded if principal.owns_its_session else SessionEnded
-    return kind(f"It ended: {session.ending.reason}", **session.ending.to_facts())
+    return kind(f"It ended: {session.ending.reason}", sid=session.sid, **session.ending.to_facts())
 
 
 def missing(principal: Principal) -> HubError:
@@ -26,5 +27,6 @@ def addressed(principal: Principal, sid: str) -> str:
             raise SessionNotFound("This caller has no session of its own")
         return principal.sid
     if principal.sid is not None and sid != principal.sid:
+        note(SecurityEvent.MALICIOUS_DIRECT_REFERENCE, sid=principal.sid, purpose=principal.kind, why="another session")
         raise SessionNotFound
     return sid

@@ -29,6 +29,10 @@ LONGEST_SOCKET_PATH = 100  # bytes; the kernel allows 107
 PR_SET_PDEATHSIG = 1
 
 
+class DataDirInUse(ConfigurationError):
+    """Another process has the store of this data directory."""
+
+
 class EmbeddedStore:
     """Start and stop of one embedded store. Not for use from within an event loop: it waits."""
 
@@ -46,6 +50,10 @@ class EmbeddedStore:
             return place
         name = hashlib.sha256(os.fsencode(self._directory.resolve())).hexdigest()[:16]
         return Path(tempfile.gettempdir()) / f"hub-{os.getuid()}-{name}" / "store.sock"
+
+    def running_url(self) -> str | None:
+        """The URL of the store that somebody else runs here now, if it answers."""
+        return f"unix://{self._socket}" if _answers(self._socket) else None
 
     def start(self) -> str:
         """Start it and wait until it answers; returns its URL. Raises ``ConfigurationError``."""
@@ -103,7 +111,7 @@ class EmbeddedStore:
             except BlockingIOError:
                 if time.monotonic() > deadline:
                     lock.close()
-                    raise ConfigurationError(
+                    raise DataDirInUse(
                         f"{self._directory.parent} is in use by another hub; give this one another "
                         "data_dir, or start one hub with --workers"
                     ) from None

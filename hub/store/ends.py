@@ -1,15 +1,18 @@
 """Ending sessions: one script for every way to end, then the closing entries of their histories.
 
 The end itself is one atomic act. The closing entry is written right after; nobody else can write by then,
-so any node may do it, and whoever finds it missing does.
+so any node may do it, and whoever finds it missing does. Whoever does also writes down, outside the store, where
+the history ended: a history made anew by somebody who has every key has another end.
 """
 
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
+from hub.core import heads
 from hub.core.chain import position_at
 from hub.core.change import encode_entry
 from hub.core.ports import Ended
@@ -18,8 +21,11 @@ from hub.core.times import rfc3339
 from hub.errors import Maintenance
 from hub.store import keys, records
 from hub.store.sessions import Records
+from hub.telemetry.security import SecurityEvent, note
 
 AGAIN_AT_MOST = 16
+
+audit_log = logging.getLogger("hub.audit")
 
 
 class Ends:
@@ -123,9 +129,12 @@ class Ends:
         chain = self._sessions.chain.extend(session.chain, entry)
         position = position_at(revision, chain)
         sealed = records.seal_entry(sid, position, entry, session.data_key)
-        await self._sessions.scripts.run(
+        closed_now = await self._sessions.scripts.run(
             "close",
             [keys.record(sid), keys.history(sid)],
             [str(session.position), str(position), chain, sealed, revision],
         )
+        if closed_now:  # one node only gets there, whoever of them ended it
+            note(SecurityEvent.SESSION_EXPIRED, sid=sid, why=ending.reason)
+            audit_log.info(heads.EVENT, extra=heads.to_facts(session, position, chain))
         await self._sessions.calls.call("ZREM", keys.all_shard(sid), sid)

@@ -24,6 +24,7 @@ from hub.errors import HubError
 from hub.store import keys
 from hub.store.calls import Calls
 from hub.store.connecting import Connect, establish
+from hub.telemetry.security import SecurityEvent, note
 
 PROBE_EVERY_SECONDS = 2.0
 PROBE_LATEST_SECONDS = 5.0
@@ -152,7 +153,9 @@ class Feed:
         if kind == b"smessage":
             if payload == b"probe":
                 self._probe_heard_at = asyncio.get_running_loop().time()
-            elif (heard := parse(payload)) is not None and self._follower is not None:
+            elif (heard := parse(payload)) is None:
+                note(SecurityEvent.CRYPT_DECRYPT_FAIL, purpose="feed", why="a message that no node of this hub sends")
+            elif self._follower is not None:
                 self._follower.on_heard(heard)
         elif kind == b"ssubscribe":
             return self._subscribed(channel.decode())

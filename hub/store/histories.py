@@ -13,6 +13,7 @@ from hub.errors import Compacted
 from hub.store import keys, records
 from hub.store.calls import Calls, Reply
 from hub.store.sealing import SealBroken
+from hub.telemetry.security import SecurityEvent, note
 
 
 class Histories:
@@ -58,6 +59,7 @@ class Histories:
     def _read(self, session: Session, entry: Reply) -> Change:
         try:
             change, _, _ = records.read_stream_entry(session.sid, entry[0], entry[1], session.data_key)
-        except SealBroken:
+        except SealBroken as error:
+            note(SecurityEvent.CRYPT_DECRYPT_FAIL, sid=session.sid, purpose="history", why=str(error))
             raise Compacted("A part of the history does not open") from None
         return change

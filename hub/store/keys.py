@@ -13,6 +13,11 @@ NODES = "hub:nodes"
 OPS = "hub:ops"
 
 
+def node_keys(node: str) -> str:
+    """Which keys of the ring a node works with, by name: a string that lives as long as the node."""
+    return f"{NODES}:{node}:keys"
+
+
 def record(sid: str) -> str:
     """The record of a session: a hash."""
     return f"hub:{{{user_tag(sid)}}}:s:{sid}"

@@ -28,18 +28,22 @@ class Presence:
 
     def __init__(self, calls: Calls, clock: StoreClock, node: str) -> None:
         self._calls, self._clock, self.node = calls, clock, node
+        self.key_names = b""  # of the ring this node works with: whoever would drop a key has to know
 
     async def beat(self) -> None:
         """Say that this node is alive."""
         now = self._clock.now_ms()
         await asyncio.gather(
             self._calls.call("ZADD", keys.NODES, now, self.node),
+            self._calls.call("SET", keys.node_keys(self.node), self.key_names, "PX", round(NODE_LIFE_SECONDS * 1000)),
             self._calls.call("ZREMRANGEBYSCORE", keys.NODES, "-inf", now - 3_600_000),
         )
 
     async def leave(self) -> None:
         """This node stops."""
-        await self._calls.call("ZREM", keys.NODES, self.node)
+        await asyncio.gather(
+            self._calls.call("ZREM", keys.NODES, self.node), self._calls.call("DEL", keys.node_keys(self.node))
+        )
 
     async def arrive(self, session: Session, connection: str, app: str | None) -> None:
         """A connection opened; whoever follows the session hears of it."""

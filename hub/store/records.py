@@ -14,6 +14,7 @@ from hub.core.session import Ending, LogIn, Session
 from hub.store.sealing import MasterKeys, SealBroken, seal, unseal
 
 Fields = Mapping[bytes, bytes]
+LAST_MS = 253_402_300_799_999  # the end of the year 9999
 
 
 def from_flat(flat: Sequence[bytes]) -> Fields:
@@ -27,16 +28,15 @@ def read_session(sid: str, fields: Fields, masters: MasterKeys) -> Session:
         data_key = masters.unwrap(sid, fields[b"dek"])
         position = Position.parse(fields[b"position"].decode())
         ending = _ending(sid, fields, data_key)
-        sealed = fields.get(b"doc")
-        document = {} if sealed is None or ending else _document(sid, position, sealed, data_key)
+        document = {} if ending else _document(sid, position, fields[b"doc"], data_key)
         return Session(
             sid=sid,
-            log_in=LogIn(**orjson.loads(unseal(data_key, fields[b"meta"], b"meta", sid.encode()))),
+            log_in=read_log_in(sid, fields, data_key),
             position=position,
             document=document,
-            created_ms=int(fields[b"created"]),
-            expires_ms=int(fields[b"expires"]),
-            idle_expires_ms=int(fields[b"idle"]),
+            created_ms=_milliseconds(fields[b"created"]),
+            expires_ms=_milliseconds(fields[b"expires"]),
+            idle_expires_ms=_milliseconds(fields[b"idle"]),
             chain=fields[b"chain"],
             verifier=fields[b"verifier"],
             data_key=data_key,
@@ -65,6 +65,14 @@ def seal_log_in(sid: str, log_in: LogIn, data_key: bytes) -> bytes:
     return seal(data_key, dumps(members), b"meta", sid.encode())
 
 
+def read_log_in(sid: str, fields: Fields, data_key: bytes) -> LogIn:
+    """Who the session belongs to. Raises ``SealBroken``, also where there is no such field."""
+    try:
+        return LogIn(**orjson.loads(unseal(data_key, fields[b"meta"], b"meta", sid.encode())))
+    except (KeyError, ValueError, TypeError) as error:
+        raise SealBroken(f"a record does not hold together: {type(error).__name__}") from None
+
+
 def seal_hint(sid: str, id_token: str, data_key: bytes) -> bytes:
     """The provider's ID token, as it lies in the record until the session ends."""
     return seal(data_key, id_token.encode(), b"hint", sid.encode())
@@ -85,8 +93,13 @@ def seal_entry(sid: str, position: Position, entry: bytes, data_key: bytes) -> b
 
 def read_entry(sid: str, position: Position, sealed: bytes, data_key: bytes) -> tuple[Change, bytes]:
     """The change in a sealed entry, and its plaintext. Raises ``SealBroken``."""
-    plain = unseal(data_key, sealed, b"entry", sid.encode(), str(position).encode())
+    plain = open_entry(sid, position, sealed, data_key)
     return decode_entry(orjson.loads(plain), position), plain
+
+
+def open_entry(sid: str, position: Position, sealed: bytes, data_key: bytes) -> bytes:
+    """The plaintext of a history entry, byte for byte as the chain covers it. Raises ``SealBroken``."""
+    return unseal(data_key, sealed, b"entry", sid.encode(), str(position).encode())
 
 
 def read_stream_entry(
@@ -118,4 +131,12 @@ def _ending(sid: str, fields: Fields, data_key: bytes) -> Ending | None:
     if fields[b"status"] != b"ended":
         return None
     said = read_ending(sid, fields[b"ending"], data_key)
-    return Ending(at_ms=int(fields[b"ended"]), **said)
+    return Ending(at_ms=_milliseconds(fields[b"ended"]), **said)
+
+
+def _milliseconds(text: bytes) -> int:
+    """A time that has a date. Raises ``ValueError``."""
+    number = int(text)
+    if not 0 <= number <= LAST_MS:
+        raise ValueError("no time")
+    return number

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from hub.core.chain import length_prefixed
+from hub.core.looking import LookAgain, nowhere
 
 NONCE_BYTES = 12
 KEY_BYTES = 32
@@ -38,12 +38,16 @@ def unseal(key: bytes, sealed: bytes, *bound_to: bytes) -> bytes:
         raise SealBroken("a sealed value does not open") from None
 
 
-@dataclass(frozen=True, slots=True)
 class MasterKeys:
     """The keys that wrap data keys: all by ``kid``, and the one that wraps new ones."""
 
-    by_kid: Mapping[str, bytes] = field(repr=False)
-    active: str
+    def __init__(self, by_kid: Mapping[str, bytes], active: str, look_again: LookAgain = nowhere) -> None:
+        self._look_again = look_again
+        self.replace_keys(by_kid, active)
+
+    def replace_keys(self, by_kid: Mapping[str, bytes], active: str) -> None:
+        """Go on with other keys."""
+        self._by_kid, self._active = dict(by_kid), active
 
     def new_data_key(self, sid: str) -> tuple[bytes, bytes]:
         """A fresh data key, plain and wrapped."""
@@ -52,12 +56,15 @@ class MasterKeys:
 
     def wrap(self, sid: str, key: bytes) -> bytes:
         """``kid:`` and the data key sealed with the active master key."""
-        return self.active.encode() + b":" + seal(self.by_kid[self.active], key, b"key", sid.encode())
+        return self._active.encode() + b":" + seal(self._by_kid[self._active], key, b"key", sid.encode())
 
     def unwrap(self, sid: str, wrapped: bytes) -> bytes:
         """The data key. Raises ``SealBroken``."""
-        kid, _, sealed = wrapped.partition(b":")
-        master = self.by_kid.get(kid.decode("ascii", "replace"))
+        name, _, sealed = wrapped.partition(b":")
+        kid = name.decode("ascii", "replace")
+        if kid not in self._by_kid:
+            self._look_again()
+        master = self._by_kid.get(kid)
         if master is None:
             raise SealBroken("sealed with a master key that is not in the key ring")
         return unseal(master, sealed, b"key", sid.encode())

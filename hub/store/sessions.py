@@ -29,11 +29,13 @@ from hub.store.calls import Calls, OutcomeUnknown, Reply
 from hub.store.clock import StoreClock
 from hub.store.scripts import Scripts
 from hub.store.sealing import MasterKeys, SealBroken
+from hub.telemetry.security import SecurityEvent, note
 
 FIND_OUT_SECONDS = 2.0
 ASK_AGAIN_SECONDS = 0.05
+MOST_QUARANTINED = 10_000
 
-log = logging.getLogger("hub.security")
+log = logging.getLogger("hub.store")
 
 
 class Records:
@@ -51,6 +53,7 @@ class Records:
         self.calls, self.scripts, self.clock = calls, scripts, clock
         self.masters, self.chain = masters, chain
         self._index_key = index_key
+        self._quarantined: dict[str, None] = {}  # records that did not open when they were read last
 
     def tag_of(self, issuer: str, user: str) -> str:
         return keys.tag_of_user(self._index_key, issuer, user)
@@ -88,10 +91,19 @@ class Records:
         if not fields:
             return None
         try:
-            return records.read_session(sid, fields, self.masters)
+            session = records.read_session(sid, fields, self.masters)
         except SealBroken as error:
-            log.critical("session_quarantined", extra={"sid": sid, "why": str(error)})
+            note(SecurityEvent.SESSION_QUARANTINED, sid=sid, why=str(error))
+            self._quarantine(sid)
             return None
+        self._quarantined.pop(sid, None)
+        return session
+
+    def _quarantine(self, sid: str) -> None:
+        """What this node remembers of it must not be written over what it found: nobody could read the result."""
+        self._quarantined[sid] = None
+        if len(self._quarantined) > MOST_QUARANTINED:
+            del self._quarantined[next(iter(self._quarantined))]
 
     async def positions(self, sids: Sequence[str]) -> list[Position | None]:
         """Where live sessions stand, asked in one turn; ``None`` for one that is over or gone."""
@@ -104,6 +116,8 @@ class Records:
 
     async def commit(self, before: Session, after: Revision, key: IdempotencyKey | None) -> CommitOutcome:
         sid = before.sid
+        if sid in self._quarantined:
+            return Missing()
         sealed = records.seal_entry(sid, after.position, after.entry, before.data_key)
         answer = self._to_remember(key, before.position, after.position, True) if key else ""
         try:

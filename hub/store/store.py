@@ -10,6 +10,7 @@ from typing import Any
 from hub.core.chain import Chain
 from hub.core.change import Change
 from hub.core.json import Object
+from hub.core.looking import LookAgain, nowhere
 from hub.core.mode import Mode
 from hub.core.ports import (
     Clock,
@@ -38,6 +39,7 @@ from hub.store.health import Health
 from hub.store.histories import Histories
 from hub.store.idp_sessions import IdpSessions
 from hub.store.keyring import KeyRing
+from hub.store.keyring.named import name_keys
 from hub.store.listing import Listing
 from hub.store.once import Once
 from hub.store.openings import Openings
@@ -54,17 +56,19 @@ SWEEP_MOST = 100  # sessions of one listing set in one sweep
 class Store:
     """All of it. ``start`` before use, ``stop`` after."""
 
-    def __init__(self, url: str, ring: KeyRing, node: str, tls: StoreTls | None = None) -> None:
+    def __init__(
+        self, url: str, ring: KeyRing, node: str, tls: StoreTls | None = None, look_again: LookAgain = nowhere
+    ) -> None:
         self._connect = connect = connector(url, tls)
         self._clock = clock = StoreClock()
         self.health = Health(connect)
         self.health.listeners.append(self._on_mode)
         self.calls = Calls(connect, self.health.failed)
         self.chain = Chain(ring.chain.active.secret)
-        masters = MasterKeys({kid: key.secret for kid, key in ring.master.by_kid.items()}, ring.master.active.kid)
+        self._masters = MasterKeys(ring.master.secrets, ring.master.active.kid, look_again)
         index_key = ring.index.active.secret
         scripts = Scripts(self.calls)
-        self._records = Records(self.calls, scripts, clock, masters, self.chain, index_key)
+        self._records = Records(self.calls, scripts, clock, self._masters, self.chain, index_key)
         self._openings = Openings(self._records)
         self._ends = Ends(self._records)
         self._histories = Histories(self.calls)
@@ -72,6 +76,8 @@ class Store:
         self.once = Once(self.calls, index_key)
         self.listing = Listing(self.calls, clock)
         self.presence = Presence(self.calls, clock, node)
+        self.presence.key_names = name_keys(ring)
+        self._has_news = asyncio.Event()
         self.feed = Feed(connect, self.calls)
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -98,13 +104,21 @@ class Store:
         ]
         await self.feed.wait_until_up()
 
+    def follow_ring(self, ring: KeyRing) -> None:
+        """Go on with other keys, and tell those who ask. The index key is the same for ever."""
+        self._masters.replace_keys(ring.master.secrets, ring.master.active.kid)
+        self.chain.key = ring.chain.active.secret
+        self.presence.key_names = name_keys(ring)
+        self._has_news.set()
+
     async def stop(self) -> None:
         """Leave in order."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        with contextlib.suppress(HubError):
-            await self.presence.leave()
+        if self._tasks:
+            with contextlib.suppress(HubError):
+                await self.presence.leave()
         await self.calls.close()
 
     @property
@@ -119,7 +133,9 @@ class Store:
         while True:
             with contextlib.suppress(HubError):
                 await self.presence.beat()
-            await asyncio.sleep(NODE_BEAT_SECONDS)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._has_news.wait(), NODE_BEAT_SECONDS)
+            self._has_news.clear()
 
     async def _sweep(self) -> None:
         while True:

@@ -26,7 +26,6 @@ _SECRET = re.compile(
     re.VERBOSE,
 )
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
-_ENDS_OF_LINES = "\n"
 _STANDARD = set(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName"}
 
 
@@ -57,6 +56,12 @@ def configure(level: str) -> None:
         logging.getLogger(kept).setLevel(logging.INFO)  # at every level
     for noisy in ("httpx", "httpcore", "uvicorn", "uvicorn.error", "websockets", "asyncio"):
         logging.getLogger(noisy).setLevel(max(logging.WARNING, root.level))
+    logging.getLogger("uvicorn.error").addFilter(_is_news)
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+    """uvicorn takes a WebSocket that is refused with an HTTP answer for an accident; it is an answer like any other."""
+    return record.msg != "ASGI callable returned without completing handshake."
 
 
 def always(name: str) -> None:
@@ -97,13 +102,15 @@ def _replaced(match: re.Match[str]) -> str:
 
 def _printable(_: Any, __: str, event: EventDict) -> EventDict:
     """Nothing that a terminal obeys; of a traceback its lines are kept."""
-    shown = {name: value if isinstance(value, str) else str(value) for name, value in event.items()}
     return {
-        name: _CONTROL.sub(lambda found: _shown(found[0], name), text) if not name.startswith("_") else event[name]
-        for name, text in shown.items()
+        name: _lines(value) if name == "exception" else _CONTROL.sub(_escaped, str(value))
+        for name, value in event.items()
     }
 
 
-def _shown(character: str, name: str) -> str:
-    is_kept = name == "exception" and character == _ENDS_OF_LINES
-    return character if is_kept else character.encode("unicode_escape").decode()
+def _lines(traceback: Any) -> str:
+    return "\n".join(f"    {_CONTROL.sub(_escaped, line)}" for line in str(traceback).split("\n"))
+
+
+def _escaped(match: re.Match[str]) -> str:
+    return match[0].encode("unicode_escape").decode()

@@ -46,7 +46,7 @@ MEANINGS: Mapping[SecurityEvent, tuple[int, str]] = MappingProxyType(
         E.AUTHN_LOGIN_FAIL: (logging.WARNING, "A credential, token or log-in was unknown, forged, stale or broken."),
         E.AUTHN_TOKEN_REUSE: (logging.WARNING, "What counts once came again: a token, ticket, code or log-in."),
         E.AUTHZ_FAIL: (logging.WARNING, "A known caller asked for what it is not granted."),
-        E.AUTHZ_ADMIN: (logging.WARNING, "An operator had masked values revealed; the reason is in the history."),
+        E.AUTHZ_ADMIN: (logging.INFO, "An operator was shown the real values of a session; why is in its history."),
         E.CSRF_REFUSED: (logging.WARNING, "A call with the cookie did not show that a page of the hub asked."),
         E.MALICIOUS_CORS: (logging.WARNING, "A page of an origin that is not allowed used the user's cookie."),
         E.MALICIOUS_DIRECT_REFERENCE: (logging.WARNING, "A user or app asked for a session that is not its own."),

@@ -19,12 +19,13 @@ ops = st.lists(st.fixed_dictionaries({"op": st.just("add"), "path": st.just("/a"
 
 @quick
 @given(
-    kind=st.sampled_from(["open", "commit", "end"]),
+    kind=st.sampled_from(["open", "commit", "reveal", "end"]),
     base=st.none() | positions,
     steps=ops,
     commit=optional_text,
     document=st.none() | documents,
     reason=optional_text,
+    revealed=st.none() | documents,
 )
 def test_a_change_comes_back_whole(
     kind: Kind,
@@ -33,11 +34,12 @@ def test_a_change_comes_back_whole(
     commit: str | None,
     document: dict[str, Any] | None,
     reason: str | None,
+    revealed: dict[str, Any] | None,
 ) -> None:
     """Every member survives, an empty document and an empty text included; what is missing stays missing."""
     after = Position((base.revision if base else 0) + 1, "12345678")
     said: Any = {"actor": "user:ada/é", "at": "2026-11-24T10:00:00.123Z", "request_id": "r1"}
-    optional: Any = {"commit": commit, "document": document, "reason": reason}
+    optional: Any = {"commit": commit, "document": document, "reason": reason, "revealed": revealed}
     entry = encode_entry(kind=kind, base=base, revision=after.revision, ops=steps, **said, **optional)
     change = decode_entry(orjson.loads(entry), after)
     assert change == Change(kind, base, after, steps, **said, **optional)

@@ -91,7 +91,16 @@ async def test_what_is_no_logout_token_is_refused_and_ends_nothing(
 
 
 @pytest.mark.parametrize(
-    "body", [b"", b"logout_token=", b"logout_token=a&logout_token=b", b"x=1", b"logout_token=a.b.c"]
+    "body",
+    [
+        b"",
+        b"logout_token=",
+        b"logout_token=a&logout_token=b",
+        b"x=1",
+        b"logout_token=a.b.c",
+        b"x=1&" * 17 + b"logout_token=a.b.c",
+        b"logout_token=%ff\xff.%00.%f0%9f%98%80",
+    ],
 )
 async def test_a_form_without_a_token_is_refused(node: Node, body: bytes) -> None:
     """Never a 5xx."""

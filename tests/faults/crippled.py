@@ -68,6 +68,24 @@ def brisk() -> None:
     patch("hub.live.rounds.CHECK_PRESENCE_SECONDS", 1.0).start()
 
 
+def impatient() -> None:
+    """Tabs that do not read are given a second, and another three to hear why they are closed."""
+    patch("hub.live.rounds.STUCK_SECONDS", 1.0).start()
+    patch("hub.live.connection.CLOSE_GRACE_SECONDS", 3.0).start()
+
+
+def curious() -> None:
+    """What a provider publishes counts as fresh for a second only."""
+    patch("hub.identity.refreshed.FRESH_SECONDS", 1.0).start()
+
+
+def restless() -> None:
+    """The same for a moment only; and providers are asked again right after a failure, and have to answer soon."""
+    patch("hub.identity.refreshed.FRESH_SECONDS", 0.2).start()
+    patch("hub.identity.refreshed.RETRY_SECONDS", 0.05).start()
+    patch("hub.identity.fetching.TIMEOUT_SECONDS", 0.5).start()
+
+
 def unchecked() -> None:
     """Positions are not checked."""
     from hub.live.rounds import Rounds
@@ -76,6 +94,11 @@ def unchecked() -> None:
         """Nothing."""
 
     patch.object(Rounds, "check_positions", check_nothing).start()
+
+
+def mute_ends() -> None:
+    """Ends are not published."""
+    _edit_scripts({"end": lambda text: text.replace("redis.call('SPUBLISH'", "tostring('SPUBLISH'")})
 
 
 def forgetful() -> None:
@@ -156,7 +179,11 @@ CRIPPLES = {
         gullible,
         hasty,
         brisk,
+        impatient,
+        curious,
+        restless,
         unchecked,
+        mute_ends,
         forgetful,
         leaky,
         incomparable,

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hub.identity.jwk import pick, usable_keys
+from hub.identity.jwk import is_ambiguous, pick, usable_keys
 from tests.identity.minting import ec_key, integer, rsa_key
 
 EC, RSA = ec_key().jwk, rsa_key().jwk
@@ -86,8 +86,12 @@ def test_without_a_kid_the_key_has_to_be_the_only_one() -> None:
 
 
 def test_two_keys_of_one_name_are_no_key() -> None:
-    """A provider that publishes a kid twice has not said which."""
+    """A provider that publishes a kid twice has not said which; keys of different kinds may share one."""
     assert pick(usable_keys({"keys": [EC, EC]}), "e1", "ES256") is None
+    assert is_ambiguous(usable_keys({"keys": [RSA, EC, EC]}))
+    assert not is_ambiguous(
+        usable_keys({"keys": [EC, {**RSA, "kid": "e1"}, {**RSA, "kid": None}, {**RSA, "kid": None}]})
+    )
 
 
 json_values = st.recursive(

@@ -172,6 +172,7 @@ USELESS = {
     "compressed": Answer({"keys": [ec_key("evil").jwk]}, headers={"Content-Encoding": "gzip"}),
     "deep": Answer(b"[" * 100_000),
     "no set": Answer([1]),
+    "two keys of one name": Answer({"keys": [ec_key().jwk, {**ec_key("evil").jwk, "kid": "e1"}]}),
 }
 
 

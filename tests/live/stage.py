@@ -11,6 +11,7 @@ from typing import Any
 
 from hub.core.change import Change
 from hub.core.document import apply
+from hub.core.masking import Masks
 from hub.core.mode import Mode
 from hub.core.ports import HeardChange, HeardEnd
 from hub.core.position import Position
@@ -167,6 +168,7 @@ class Stage:
             fanout=self.fanout,
             presence=self.feed,
             app_grants={"a": {"profile": "read"}},
+            masks=Masks(b"k"),
             mode=lambda: self.mode,
             until_live=self.is_live.wait,
             most_connections=0,

@@ -16,6 +16,7 @@ from redis import Redis
 
 from hub.core.ports import Heard
 from hub.core.session import Session
+from hub.store.audit.reading import Reader
 from hub.store.keyring import KeyRing
 from hub.store.store import Store
 from tests.support.nodes import test_store
@@ -115,3 +116,10 @@ async def store(members: tuple[Member, Member]) -> Store:
 async def session(store: Store) -> Session:
     """A session of a new user."""
     return await opening(store).live()
+
+
+@pytest.fixture
+async def reader(place: Place) -> AsyncIterator[Reader]:
+    """Somebody who reads the store with the ring."""
+    async with Reader(place.url, place.ring) as made:
+        yield made

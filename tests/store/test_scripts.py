@@ -200,6 +200,17 @@ async def test_more_sessions_than_allowed_name_the_oldest(store: Store) -> None:
     assert opened.beyond == [first.sid]
 
 
+async def test_a_new_session_is_never_the_one_to_be_replaced(store: Store) -> None:
+    """However short its life is: the order is by deadline, and lifetimes may have been configured anew."""
+    user = opening(store, per_user=2)
+    older = [await user.live() for _ in range(2)]
+    user.absolute_ms //= 2
+    opened = await user.open()
+    assert opened is not None
+    assert len(opened.beyond) == 1
+    assert opened.beyond[0] in [each.sid for each in older]
+
+
 async def test_a_closing_entry_that_is_missing_is_completed_by_another_node(
     place: Place, members: tuple[Member, Member], session: Session
 ) -> None:

@@ -133,7 +133,7 @@ async def test_records_that_do_not_hold_together_are_unused_and_can_be_ended(pla
             else:
                 outside.hset(name, field, value)
             found = await store.read(session.sid)
-            if field in ("position", "dek", "meta"):
+            if field in ("position", "dek", "meta", "doc"):
                 assert found is None, (field, value)
             await commit(store, session, None, 0, cart={})
             await end(store, session.sid)

@@ -101,7 +101,7 @@ class Node:
         self.process, self.port = process, port
         secure = "s" if tls else ""
         self.url, self.ws_url = f"http{secure}://127.0.0.1:{port}", f"ws{secure}://127.0.0.1:{port}"
-        self.verify: ssl.SSLContext | bool = tls.trust if tls else True
+        self.verify: ssl.SSLContext | bool = tls.trust if tls else False  # plain http has nothing to verify
 
     def kill(self) -> None:
         """``kill -9``."""

@@ -11,6 +11,7 @@ import time
 import uuid
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+from urllib.parse import parse_qs
 
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
@@ -26,6 +27,7 @@ class Provider:
         private = ec.generate_private_key(ec.SECP256R1())
         self._pem = private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
         public = jwk.construct(self._pem, "ES256").public_key().to_dict()
+        self._codes: dict[str, str] = {}
         self._keys = {"keys": [{**public, "kid": KID, "use": "sig", "alg": "ES256"}]}
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         self.issuer = f"http://127.0.0.1:{self._server.server_port}"
@@ -52,6 +54,12 @@ class Provider:
             "email": f"{user}@example.com",
         }
         return str(jwt.encode(said | claims, self._pem, algorithm="ES256", headers={"kid": KID}))
+
+    def code(self, user: str = "ada", **claims: Any) -> str:
+        """What the token endpoint takes once, for an ID token with these claims (``nonce`` among them)."""
+        code = uuid.uuid4().hex
+        self._codes[code] = self.token(user, **claims)
+        return code
 
     def logout_token(self, **claims: Any) -> str:
         """A logout token (OpenID Connect Back-Channel Logout 1.0 §2.4); ``None`` removes a claim."""
@@ -81,6 +89,19 @@ class Provider:
                 }
                 body = json.dumps(provider._keys if self.path == "/jwks" else metadata).encode()
                 self.send_response(200)
+                self.send_header("Content-Type", "application/json")
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def do_POST(self) -> None:
+                form = parse_qs(self.rfile.read(int(self.headers["Content-Length"])).decode())
+                id_token = provider._codes.pop(form.get("code", [""])[0], None)
+                said = (
+                    {"error": "invalid_grant"} if id_token is None else {"id_token": id_token, "token_type": "Bearer"}
+                )
+                body = json.dumps(said).encode()
+                self.send_response(400 if id_token is None else 200)
                 self.send_header("Content-Type", "application/json")
                 self.send_header("Content-Length", str(len(body)))
                 self.end_headers()

@@ -19,6 +19,7 @@ class Raw:
     status: int
     headers: dict[str, str]
     body: bytes
+    lines: tuple[str, ...] = ()
 
     def json(self) -> dict[str, Any]:
         """The body as JSON."""
@@ -37,7 +38,7 @@ async def send(node: Node, request: bytes) -> Raw:
             headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
             length = 0 if request.startswith(b"HEAD") else int(headers.get("content-length", "0"))
             body = await reader.readexactly(length)
-            return Raw(int(first.split(" ")[1]), headers, body)
+            return Raw(int(first.split(" ")[1]), headers, body, tuple(lines))
         finally:
             writer.close()
 

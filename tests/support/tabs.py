@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import json
+import ssl
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any
+from typing import Any, Self
 
 import httpx
 from websockets.asyncio.client import ClientConnection, connect
@@ -35,7 +36,7 @@ class Opened:
 
 async def log_in(cluster: Cluster, node: Node, user: str = "ada", **claims: Any) -> Opened:
     """Open a session with a fresh token of the issuer."""
-    async with httpx.AsyncClient(base_url=node.url) as client:
+    async with httpx.AsyncClient(base_url=node.url, verify=node.verify) as client:
         token = cluster.provider.token(user, **claims)
         answer = await client.post("/v1/sessions", headers=bearer(token))
     assert answer.status_code == 201, answer.text
@@ -50,12 +51,12 @@ def bearer(token: str) -> dict[str, str]:
 
 def as_service(node: Node, key: str = SERVICE_KEY) -> httpx.AsyncClient:
     """A client with a service's key."""
-    return httpx.AsyncClient(base_url=node.url, headers=bearer(key))
+    return httpx.AsyncClient(base_url=node.url, headers=bearer(key), verify=node.verify)
 
 
 def as_user(node: Node, opened: Opened) -> httpx.AsyncClient:
     """A client with a session token."""
-    return httpx.AsyncClient(base_url=node.url, headers=bearer(opened.token))
+    return httpx.AsyncClient(base_url=node.url, headers=bearer(opened.token), verify=node.verify)
 
 
 async def merge(client: httpx.AsyncClient, sid: str, patch: Any, **headers: str) -> httpx.Response:
@@ -65,37 +66,26 @@ async def merge(client: httpx.AsyncClient, sid: str, patch: Any, **headers: str)
     )
 
 
-class Tab:
-    """A live connection with a copy of the document, kept as the protocol says."""
+class Hearing:
+    """What is heard over a live connection of whatever kind, and a copy of the document, kept as the protocol says."""
 
-    def __init__(self, socket: ClientConnection, document: Any = None, position: str = "") -> None:
-        self.socket = socket
+    def __init__(self, document: Any = None, position: str = "") -> None:
         self.frames: list[Message] = []
         self.document, self.position = document, position
         self.view = ""
         self.code: int | None = None
         self.reason = ""
+        self.closed_at: float | None = None  # by the loop's clock
         self._news = asyncio.Condition()
-        self._reading = asyncio.create_task(self._read())
 
-    async def __aenter__(self) -> Tab:
-        return self
+    async def _hear(self, message: Message) -> None:
+        self._take(message)
+        async with self._news:
+            self._news.notify_all()
 
-    async def __aexit__(
-        self, _: type[BaseException] | None, __: BaseException | None, ___: TracebackType | None
-    ) -> None:
-        await self.socket.close()
-        await self._reading
-
-    async def _read(self) -> None:
-        try:
-            async for text in self.socket:
-                self._take(json.loads(text))
-                async with self._news:
-                    self._news.notify_all()
-        except ConnectionClosed:
-            pass
-        self.code, self.reason = self.socket.close_code, self.socket.close_reason or ""
+    async def _over(self, code: int | None, reason: str) -> None:
+        self.code, self.reason = code, reason
+        self.closed_at = asyncio.get_running_loop().time()
         async with self._news:
             self._news.notify_all()
 
@@ -113,7 +103,7 @@ class Tab:
                 assert message["position"] == self.position or not self.document
                 self.position, self.view = message["position"], message["view"]
 
-    async def until(self, fact: Callable[[Tab], bool], seconds: float = SECONDS) -> Tab:
+    async def until(self, fact: Callable[[Self], bool], seconds: float = SECONDS) -> Self:
         """Wait for a fact about this tab."""
 
         async def wait() -> None:
@@ -126,13 +116,44 @@ class Tab:
             raise AssertionError(f"waited in vain; heard {self.frames[-5:]}, closed {self.code}") from None
         return self
 
-    async def until_live(self) -> Tab:
+    async def until_live(self) -> Self:
         """Caught up."""
         return await self.until(lambda tab: "live" in tab.types)
 
-    async def until_closed(self, seconds: float = SECONDS) -> Tab:
+    async def until_closed(self, seconds: float = SECONDS) -> Self:
         """Closed by the other side."""
-        return await self.until(lambda tab: tab.code is not None, seconds)
+        return await self.until(lambda tab: tab.closed_at is not None, seconds)
+
+    @property
+    def types(self) -> list[str]:
+        """The types heard so far."""
+        return [frame["type"] for frame in self.frames]
+
+
+class Tab(Hearing):
+    """A WebSocket."""
+
+    def __init__(self, socket: ClientConnection, document: Any = None, position: str = "") -> None:
+        super().__init__(document, position)
+        self.socket = socket
+        self._reading = asyncio.create_task(self._read())
+
+    async def __aenter__(self) -> Tab:
+        return self
+
+    async def __aexit__(
+        self, _: type[BaseException] | None, __: BaseException | None, ___: TracebackType | None
+    ) -> None:
+        await self.socket.close()
+        await self._reading
+
+    async def _read(self) -> None:
+        try:
+            async for text in self.socket:
+                await self._hear(json.loads(text))
+        except ConnectionClosed:
+            pass
+        await self._over(self.socket.close_code, self.socket.close_reason or "")
 
     async def send(self, message: Message) -> None:
         """Send one message."""
@@ -143,11 +164,6 @@ class Tab:
         await self.until(lambda tab: any(frame.get("id") == commit_id for frame in tab.frames))
         return next(frame for frame in self.frames if frame.get("id") == commit_id)
 
-    @property
-    def types(self) -> list[str]:
-        """The types heard so far."""
-        return [frame["type"] for frame in self.frames]
-
 
 async def open_tab(node: Node, token: str, sid: str = "me", query: str = "", **headers: str) -> Tab:
     """A tab of a caller with a bearer token."""
@@ -156,8 +172,13 @@ async def open_tab(node: Node, token: str, sid: str = "me", query: str = "", **h
 
 async def resume_tab(node: Node, token: str, copy: Tab) -> Tab:
     """A tab that continues the copy another tab had."""
+    return await resume_with(node, bearer(token), copy)
+
+
+async def resume_with(node: Node, headers: Mapping[str, str], copy: Hearing, sid: str = "me") -> Tab:
+    """The same with just these headers."""
     query = f"?position={copy.position}&view={copy.view}"
-    socket = await _connect(node, bearer(token), "me", query, ("hub.v1",))
+    socket = await _connect(node, headers, sid, query, ("hub.v1",))
     return Tab(socket, copy.document, copy.position)
 
 
@@ -175,6 +196,7 @@ async def _connect(
         f"{node.ws_url}/v1/sessions/{sid}/live{query}",
         host="127.0.0.1",  # whatever name the node is met under
         port=node.port,
+        ssl=node.verify if isinstance(node.verify, ssl.SSLContext) else None,
         subprotocols=[Subprotocol(name) for name in subprotocols],
         additional_headers=headers,
         compression=None,

@@ -16,7 +16,7 @@ from starlette.types import Scope
 
 from hub.api import answers, reading
 from hub.api.edge import request_id_of
-from hub.errors import HubError, RateLimited, Unavailable
+from hub.errors import HubError, Malformed, RateLimited, Unavailable
 from hub.identity.buckets import Buckets
 from hub.identity.logout_tokens import LogoutTokens
 from hub.identity.once import UsedBefore
@@ -24,6 +24,7 @@ from hub.telemetry.security import SecurityEvent, note
 
 FORM = "application/x-www-form-urlencoded"
 MOST_FORM_BYTES = 32 * 1024
+MOST_FIELDS = 16
 
 
 class EndAtProvider(Protocol):
@@ -77,5 +78,8 @@ class Backchannel:
 async def _token(request: Request) -> str:
     reading.media_type(request, [FORM])
     body = await reading.body_of(request, MOST_FORM_BYTES)
-    tokens = parse_qs(body.decode("latin-1"), max_num_fields=16).get("logout_token", [])
+    try:
+        tokens = parse_qs(body.decode("latin-1"), max_num_fields=MOST_FIELDS).get("logout_token", [])
+    except ValueError:
+        raise Malformed(f"A form has {MOST_FIELDS} fields at most") from None
     return tokens[0] if len(tokens) == 1 else ""

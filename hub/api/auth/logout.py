@@ -6,7 +6,7 @@ A log-out works once asked for: during an outage of the store it answers 503 and
 from __future__ import annotations
 
 from http import HTTPStatus
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl
 
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
@@ -64,8 +64,7 @@ class LogOutHandlers:
             visitor = None
         if visitor is None or visitor.session is None:
             return views.signed_out(reason, return_to)
-        end_session = await self._at_provider(request, visitor.session)
-        targets = [_origin(end_session)] if end_session else []
+        targets = await self._deps.oidc.end_session_origins(visitor.session.log_in.provider)
         form = Form("Sign out", views.LOGOUT_PATH, {FormProofs.FIELD: self._deps.proofs.proof(self._token(request))})
         return views.signed_out(reason, return_to, user=_name(visitor), form=form, form_targets=targets)
 
@@ -142,8 +141,3 @@ def _name(visitor: Principal) -> str:
     identity = visitor.session.document.get("identity") if visitor.session else None
     name = identity.get("name") if isinstance(identity, dict) else None
     return name if isinstance(name, str) and name else visitor.name
-
-
-def _origin(url: str) -> str:
-    parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.netloc}"

@@ -44,15 +44,22 @@ def login_href(return_to: str, **more: str) -> str:
 def signed_out(
     reason: str, return_to: str, *, user: str | None = None, form: Form | None = None, form_targets: Sequence[str] = ()
 ) -> Response:
-    """Why a session is over, and the way back in. ``user``: who is signed in with this browser by now."""
+    """Why a session is over, and the way back in. ``user``: who is signed in with this browser by now.
+
+    Somebody who is signed in and comes without a reason wants to sign out: nothing is over yet.
+    """
     title, why, mood = _ENDINGS.get(reason, _UNSAID)
     if user is None:
         actions: list[Link | Form] = [Link("Sign in again", login_href(return_to))]
         body = message(title, [text(why)], actions, mood)
     else:
-        again = Html(f"Meanwhile this browser is signed in as <strong>{text(user)}</strong>.")
         actions = [Link("Go on", return_to), *([form] if form else [])]
-        body = message(title, [text(why), again], actions, mood)
+        name = f"<strong>{text(user)}</strong>"
+        if reason in _ENDINGS:
+            paragraphs = [text(why), Html(f"Meanwhile this browser is signed in as {name}.")]
+        else:
+            title, paragraphs = "You are signed in", [Html(f"This browser is signed in as {name}.")]
+        body = message(title, paragraphs, actions, mood)
     return page(title, body, may_be_framed=True, form_targets=form_targets)
 
 

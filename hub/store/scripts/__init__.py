@@ -11,8 +11,8 @@ from redis.exceptions import NoScriptError
 
 from hub.store.calls import Calls, Reply
 
-Name: TypeAlias = Literal["open", "commit", "touch", "end", "close"]
-NAMES: tuple[Name, ...] = ("open", "commit", "touch", "end", "close")
+Name: TypeAlias = Literal["open", "commit", "touch", "end", "close", "rewrap"]
+NAMES: tuple[Name, ...] = ("open", "commit", "touch", "end", "close", "rewrap")
 
 
 class Scripts:

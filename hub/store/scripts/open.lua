@@ -23,7 +23,8 @@ redis.call('PEXPIREAT', KEYS[3], last[2])
 redis.call('SPUBLISH', KEYS[5], ARGV[8])
 local spare = {}
 local beyond = redis.call('ZCARD', KEYS[3]) - ARGV[6]
-if beyond > 0 then
-  spare = redis.call('ZRANGE', KEYS[3], 0, beyond - 1)
+for _, sid in ipairs(beyond > 0 and redis.call('ZRANGE', KEYS[3], 0, beyond) or {}) do
+  -- Never the one being opened, however short its life is.
+  if sid ~= ARGV[1] and #spare < beyond then spare[#spare + 1] = sid end
 end
 return {now, expires, idle, spare}

@@ -202,6 +202,9 @@ async def test_the_page_says_why_and_offers_the_way_in(door: Door, reason: str, 
 async def test_the_page_knows_who_is_back(door: Door) -> None:
     """A tab whose session ended while another tab signed in again offers to go on, or to sign out for good."""
     await door.log_in("ada")
+    page = await door.browser.get("/auth/signed-out")
+    assert "You are signed in" in page.text
+    assert "is over" not in page.text
     page = await door.browser.get("/auth/signed-out", params={"reason": "idle", "return_to": "/apps/a"})
     assert "Ada" in page.text
     assert 'href="/apps/a"' in page.text

@@ -1,0 +1,45 @@
+"""A node with a bug: ``python -m tests.support.sabotaged serve …``. Requests with ``X-Sabotage`` find it.
+
+Whatever such a request asks of the store raises what no code of the hub expects, with a text that nobody may see.
+"""
+
+from __future__ import annotations
+
+import sys
+from contextvars import ContextVar
+from typing import Any
+from unittest.mock import patch
+
+from starlette.types import Receive, Scope, Send
+
+HEADER = "X-Sabotage"
+PASSWORD = "canary-of-a-password"
+SAID = f"cannot reach redis://hub:{PASSWORD}@10.11.12.13:6379/0 (see /srv/hub/store/calls.py)"
+
+_is_sabotaged: ContextVar[bool] = ContextVar("is_sabotaged", default=False)
+
+
+def main() -> int:
+    """Patch, then run the hub."""
+    from hub.api.edge import Edge
+    from hub.cli import main as run_hub
+    from hub.store.calls import Calls
+
+    answer, call = Edge.__call__, Calls.call
+
+    async def answer_marked(self: Edge, scope: Scope, receive: Receive, send: Send) -> None:
+        _is_sabotaged.set(any(name == HEADER.lower().encode() for name, _ in scope.get("headers", [])))
+        await answer(self, scope, receive, send)
+
+    def call_or_fail(self: Calls, *command: Any) -> Any:
+        if _is_sabotaged.get():
+            raise RuntimeError(SAID)
+        return call(self, *command)
+
+    patch.object(Edge, "__call__", answer_marked).start()
+    patch.object(Calls, "call", call_or_fail).start()
+    return run_hub()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
