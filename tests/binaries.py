@@ -101,7 +101,7 @@ def install_provider() -> None:
     )
     if said.returncode != 0:
         raise FileNotFoundError(
-            f"npm could not get the packages of tests/idp; is its registry reachable?\n{said.stderr}"
+            f"npm could not get the packages of tests/idp as locked; is its registry reachable?\n{said.stderr}"
         )
     (PROVIDER / "node_modules" / ".installed").write_text(_locked())
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import json
+import re
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
@@ -17,6 +18,9 @@ from hub.core.json import Json
 
 TIMEOUT_SECONDS = 5.0
 MAX_BYTES = 1024 * 1024
+
+
+_TOKEN = re.compile(r"[A-Za-z0-9._~+/=-]{1,16384}")  # RFC 6750 §2.1
 
 
 class FetchFailed(Exception):
@@ -67,6 +71,7 @@ async def fetch_json(
     *,
     form: Mapping[str, str] | None = None,
     auth: tuple[str, str] | None = None,
+    bearer: str | None = None,
 ) -> Json:
     """GET ``url``, or POST ``form`` to it, and read the JSON of a 200. Raises ``FetchFailed``."""
     if not is_safe_url(url):
@@ -74,6 +79,10 @@ async def fetch_json(
     basic = httpx.BasicAuth(*auth) if auth else None
     method = "GET" if form is None else "POST"
     headers = {"Accept": "application/json"}
+    if bearer is not None:
+        if not _TOKEN.fullmatch(bearer):
+            raise FetchFailed("the access token is not one for a header")
+        headers["Authorization"] = f"Bearer {bearer}"
     try:
         async with (
             asyncio.timeout(TIMEOUT_SECONDS),

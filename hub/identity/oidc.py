@@ -28,6 +28,7 @@ from hub.identity.log_ins import Proven, proven
 from hub.identity.providers import Provider
 from hub.identity.tokens import verify
 from hub.identity.transactions import LogInFailed, Transaction, Transactions
+from hub.identity.userinfo import completed
 
 log = logging.getLogger("hub.identity")
 
@@ -214,8 +215,10 @@ class Oidc:
         token, kind, now = parse(text), id_token_kind(provider, transaction.nonce), self._clock.now_ms() / 1000
         rules.check(token, kind, now)
         key = await directory.key_for(token)
-        claims = verify(token, key, kind, now, access_token=access if isinstance(access, str) else None)
-        return claims, token
+        access = access if isinstance(access, str) else None
+        claims = verify(token, key, kind, now, access_token=access)
+        endpoint = (await directory.metadata()).userinfo_endpoint
+        return await completed(self._http, endpoint, access, claims, provider.claims.values()), token
 
 
 _REFUSALS = {

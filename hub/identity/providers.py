@@ -51,6 +51,7 @@ class Metadata:
     token_endpoint: str | None
     end_session_endpoint: str | None
     says_iss: bool
+    userinfo_endpoint: str | None = None
 
     @classmethod
     def read(cls, said: Json, issuer: str) -> Metadata:
@@ -61,11 +62,12 @@ class Metadata:
             # A provider of tokens only (for bearer log-ins) has keys, and nowhere to send a browser to.
             if (name in said or name == "jwks_uri") and not is_safe_url(said.get(name)):
                 raise FetchFailed(f"its {name} is missing or not https")
-        end = said.get("end_session_endpoint")
+        end, userinfo = said.get("end_session_endpoint"), said.get("userinfo_endpoint")
         return cls(
             said["jwks_uri"],
             said.get("authorization_endpoint"),
             said.get("token_endpoint"),
             end if is_safe_url(end) else None,
             said.get("authorization_response_iss_parameter_supported") is True,
+            userinfo if is_safe_url(userinfo) else None,
         )

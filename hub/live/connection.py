@@ -108,10 +108,10 @@ class Connection:
                 case talk.Read(since):
                     self._read(since)
                 case talk.Submit(request):
-                    self._start(self._submit(request))
+                    self.start(self._submit(request))
                 case talk.Touch():
                     if self.principal.kind == "user":  # nobody else is the one who is there or not
-                        self._start(self._sessions.touch(self._session))
+                        self.start(self._sessions.touch(self._session))
                 case talk.Close():
                     self._close(action)
 
@@ -161,7 +161,7 @@ class Connection:
         """One read at a time: an older one may have begun before the feed was heard, so it is dropped."""
         if self._reading is not None:
             self._reading.cancel()
-        self._reading = self._start(self._catch_up(since))
+        self._reading = self.start(self._catch_up(since))
 
     async def _catch_up(self, since: Position | None) -> None:
         caught = await self._ask_until_answered(since)
@@ -206,7 +206,8 @@ class Connection:
             else:
                 self.act(self.conversation.on_committed(request.id, done.position, done.changed))
 
-    def _start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+    def start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """Do this beside, for as long as the connection is open; if it fails, the connection is closed."""
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._finished)

@@ -145,10 +145,10 @@ class Live:
     ) -> None:
         """Follow the session until the connection closes. ``listen`` returns when the caller has gone."""
         writing = asyncio.create_task(connection.write())
-        watching = asyncio.create_task(rights.close_with_caller(connection, self.fanout))
         counted = connection.principal.owns_its_session
         try:
             await self.fanout.registry.join(connection, session)
+            connection.start(rights.close_with_caller(connection, self.fanout))
             connection.act(connection.conversation.on_opened(wish.position, wish.view))
             if (mode := self._mode()) != "live":
                 connection.act(connection.conversation.on_mode(mode))
@@ -161,7 +161,6 @@ class Live:
             await asyncio.wait({listening, writing}, return_when=asyncio.FIRST_COMPLETED)
             await _settle(listening)
         finally:
-            await _settle(watching)
             await _settle(writing)
             await self.fanout.registry.leave(connection)
             if counted:

@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 from tests.core.strategies import names, values
 
 NASTY = (
-    b"\x00", b"\xff", b"\r\n", b"\n", b"\t", b" ", b'"', b"\\", b"\\u0000", b"\\ud800", b"{", b"}", b"[", b"]", b":", b",",
-    b";", b"=", b"&", b"%", b"%00", b"%2f", b"..", b"/", b"//", b"~", b"~1", b"-", b"-1", b"0", b"1e999", b"NaN", b"null",
-    b"true", b"9" * 30, b"\xef\xbb\xbf", b"\xc0\xaf", b"\xe2\x80\xae", b"A" * 300, b"[" * 200, b'{"a":' * 70, b"\xf0\x9f\x92\xa5",
+    b"\x00", b"\xff", b"\r\n", b"\n", b"\t", b" ", b'"', b"\\", b"\\u0000", b"\\ud800", b"{", b"}", b"[", b"]", b":",
+    b",", b";", b"=", b"&", b"%", b"%00", b"%2f", b"..", b"/", b"//", b"~", b"~1", b"-", b"-1", b"0", b"1e999", b"NaN",
+    b"null", b"true", b"9" * 30, b"\xef\xbb\xbf", b"\xc0\xaf", b"\xe2\x80\xae", b"A" * 300, b"[" * 200,
+    b'{"a":' * 70, b"\xf0\x9f\x92\xa5",
 )  # fmt: skip
 
 
@@ -60,13 +61,15 @@ wild: st.SearchStrategy[Any] = st.recursive(
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(names | st.text(max_size=5), inner, max_size=4),
     max_leaves=10,
 )
-deep = st.builds(lambda levels, value: _nested(levels, value), st.sampled_from([10, 62, 63, 64, 65, 900, 3000]), scalars)
 
 
 def _nested(levels: int, value: Any) -> Any:
     for level in range(levels):
         value = [value] if level % 2 else {"a": value}
     return value
+
+
+deep = st.builds(_nested, st.sampled_from([10, 62, 63, 64, 65, 900, 3000]), scalars)
 
 
 def _shallow(value: Any) -> bytes:

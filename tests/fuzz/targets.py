@@ -1,7 +1,7 @@
 """What is fuzzed: a name, what its inputs look like, and what must hold for each.
 
-A target's ``attempt`` takes any input. A documented refusal (``HubError`` below 500, or what the function says it raises)
-is an answer like any other; whatever else is raised is a crash.
+A target's ``attempt`` takes any input. A documented refusal (``HubError`` below 500, or what the function says it
+raises) is an answer like any other; whatever else is raised is a crash.
 """
 
 from __future__ import annotations
@@ -37,4 +37,5 @@ def refusals(*documented: type[Exception]) -> Iterator[None]:
     except documented:
         return
     except HubError as error:
-        assert error.status < 500, f"{type(error).__name__} is the hub's own fault"
+        if error.status >= 500:
+            raise AssertionError("refused as the hub's own fault") from error

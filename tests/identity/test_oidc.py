@@ -206,6 +206,51 @@ async def test_a_good_id_token_passes(server: Server) -> None:
         assert finished.proof.identity == {"name": "Ada"}
 
 
+async def test_claims_a_provider_keeps_for_userinfo_are_asked_for_there(server: Server) -> None:
+    """With the access token as bearer, and only where the ID token leaves something open (OIDC Core §5.4)."""
+    publish(server, ec_key().jwk, userinfo_endpoint=f"{server.url}/userinfo")
+    server.answers["/userinfo"] = lambda _, headers: (
+        Answer({"sub": "ada", "name": "Ada"}) if headers["authorization"] == "Bearer opaque" else Answer({}, 401)
+    )
+    async with Hub(server) as hub:
+        assert (await hub.finish(name=None, sub="ada")).proof.identity == {"name": "Ada"}
+        assert (await hub.finish(name="Ada L.", sub="ada")).proof.identity == {"name": "Ada L."}
+    assert server.requests["/userinfo"] == 1
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        Answer({"sub": "grace", "name": "Grace"}),
+        Answer({"name": "Nobody"}),
+        Answer([]),
+        Answer(b"<html>"),
+        Answer({"sub": "ada", "name": "Ada"}, 500),
+    ],
+    ids=repr,
+)
+async def test_userinfo_of_no_use_costs_no_log_in(server: Server, answer: Answer) -> None:
+    """About somebody else it counts for nothing (§5.3.2); the log-in rests on the ID token."""
+    publish(server, ec_key().jwk, userinfo_endpoint=f"{server.url}/userinfo")
+    server.answers["/userinfo"] = answer
+    async with Hub(server) as hub:
+        proof = (await hub.finish(name=None, sub="ada")).proof
+    assert (proof.log_in.user, proof.identity) == ("ada", {})
+
+
+async def test_an_access_token_that_is_none_is_sent_nowhere(server: Server) -> None:
+    """It would have to stand in a header."""
+    publish(server, ec_key().jwk, userinfo_endpoint=f"{server.url}/userinfo")
+    async with Hub(server) as hub:
+        begun = await hub.oidc.begin("main", "/", [], door_url=PUBLIC_URL)
+        said = claims(iss=server.url, nonce=query_of(begun.location)["nonce"], name=None)
+        server.answers["/token"] = Answer({"id_token": mint(said), "access_token": "a\r\nX-Evil: 1"})
+        query = [("state", query_of(begun.location)["state"]), ("code", "c"), ("iss", server.url)]
+        cookies = [value.partition(";")[0] for value in begun.set_cookies]
+        assert (await hub.oidc.finish(query, cookies, door_url=PUBLIC_URL)).proof.identity == {}
+    assert server.requests["/userinfo"] == 0
+
+
 @pytest.mark.parametrize(
     "changes",
     [

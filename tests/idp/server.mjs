@@ -90,7 +90,6 @@ function build() {
     clients: clients(),
     cookies: { keys: ['a secret of the tests'] },
     claims: { openid: ['sub'], profile: ['name'], email: ['email'] },
-    conformIdTokenClaims: false, // claims of a scope stand in the ID token
     pkce: { required: () => true },
     findAccount: account,
     loadExistingGrant,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -10,7 +11,9 @@ from hub.core.masking import Masks
 from hub.core.ports import HeardEnd
 from hub.core.principal import Principal
 from hub.core.session import Session
+from hub.errors import Maintenance
 from hub.live.wires import WEBSOCKET, Outgoing
+from hub.protocol.close_codes import CloseCode
 from hub.sessions.reveal import Look, Reveals
 from tests.live.stage import Stage, Tab
 from tests.sessions.worlds import BILLING
@@ -97,6 +100,23 @@ async def test_one_that_ended_meanwhile_opens_nothing() -> None:
     async with stage.tab(principal=olga(stage, own)) as watching:
         await watching.until_closed()
     assert watching.code == 4501
+
+
+async def test_a_connection_that_cannot_be_guarded_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever goes wrong while its operator is watched: 4001, and a new beginning."""
+    stage = Stage()
+    principal = olga(stage, stage.world.make())
+
+    async def fail(session: Session) -> CloseCode:
+        raise Maintenance
+
+    monkeypatch.setattr(stage.fanout, "watch", fail)
+    failed: list[Any] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: failed.append(context["exception"]))
+    async with stage.tab(principal=principal) as watching:
+        await watching.until_closed()
+    assert watching.code == 4001
+    assert [type(error) for error in failed] == [Maintenance]
 
 
 async def test_a_connection_ends_when_the_log_in_is_not_recent_any_more() -> None:

@@ -103,6 +103,7 @@ class Road:
     reason: str
     ends: tuple[int, ...]
     travel: Callable[[Place, Person], Awaitable[float]]
+    is_command: bool = False
     is_short: bool = False  # the first session is opened where lives are short
     claims: Callable[[str], dict[str, str]] = lambda user: {}
 
@@ -197,19 +198,22 @@ async def open_one_more(place: Place, person: Person) -> float:
 
 
 async def command_ends_one(place: Place, person: Person) -> float:
-    return await _command(place, "sessions", "end", person.seats[0].opened.sid)
+    return await _command(place, person, "sessions", "end", person.seats[0].opened.sid)
 
 
 async def command_ends_all(place: Place, person: Person) -> float:
-    return await _command(place, "users", "end", person.user)
+    return await _command(place, person, "users", "end", person.user)
 
 
-async def _command(place: Place, *arguments: str) -> float:
+async def _command(place: Place, person: Person, *arguments: str) -> float:
+    """Its start takes long, so it counts from the time of the end that the store wrote down."""
     command = [sys.executable, "-m", "hub", *arguments, "--url", place.nodes[1].url, "--json"]
     settings = clean_environment() | {"HUB_TOKEN": SERVICE_KEY}
     process = await asyncio.create_subprocess_exec(*command, env=settings, cwd=ROOT, stdout=asyncio.subprocess.DEVNULL)
     assert await process.wait() == os.EX_OK
-    return now()
+    async with as_service(place.nodes[0]) as service:
+        about = good(await service.get(f"/v1/sessions/{person.seats[0].opened.sid}"))
+    return now() - (time.time() - datetime.fromisoformat(about["ended_at"]).timestamp())
 
 
 def idp_sid(user: str) -> dict[str, str]:
@@ -228,8 +232,8 @@ ROADS = [
     Road("provider, by sid", "logged_out", (0,), provider_ends_by_sid, claims=idp_sid),
     Road("provider, by sub", "logged_out", (0, 1), provider_ends_by_sub),
     Road("too many sessions", "replaced", (1,), open_one_more),
-    Road("hub sessions end", "revoked", (0,), command_ends_one),
-    Road("hub users end", "revoked", (0, 1), command_ends_all),
+    Road("hub sessions end", "revoked", (0,), command_ends_one, is_command=True),
+    Road("hub users end", "revoked", (0, 1), command_ends_all, is_command=True),
     Road("absolute age", "expired", (0,), be_busy_to_the_last, is_short=True),
     Road("idle", "idle", (0,), do_nothing, is_short=True),
 ]

@@ -36,6 +36,7 @@ class Scene:
     place: Place
     road: Road
     people: list[Person]
+    is_travelled: bool = False
 
     @property
     def doomed(self) -> list[Seat]:
@@ -52,6 +53,7 @@ class Scene:
         writers = [] if self.road.is_short else self.doomed  # a commit would find out what the clock must
         writing = [asyncio.create_task(self._write(seat, pause_seconds)) for seat in writers]
         since = await self.road.travel(self.place, self.people[0])
+        self.is_travelled = True
         tabs = [tab for seat in self.doomed for tab in seat.tabs]
         await asyncio.gather(*(tab.until_closed(limit_seconds + max(0.0, since - now())) for tab in tabs))
         await asyncio.gather(*writing)

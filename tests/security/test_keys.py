@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -72,12 +73,31 @@ async def test_47_a_new_master_key_takes_over_and_no_session_is_lost(house: Hous
     assert (code, err.strip()) == (0, f"hub: sessions: {count + 1}, all fit")
 
 
+async def test_47_no_session_is_sealed_away_from_a_node_that_does_not_have_the_key(house: House) -> None:
+    """A node with a ring of its own that is brought up to date late: resealing waits for it, and goes on by itself."""
+    smith, copy = house.smith, house.cluster.folder / "copy.toml"
+    shutil.copy(smith.ring, copy)
+    late = replace(house, nodes=[house.cluster.node(**house.settings, HUB_KEYS__FILE=str(copy))])
+    opened = await log_in(house.cluster, late.nodes[0], "late")
+    old, new = await smith.rotate("master")
+    resealing = asyncio.create_task(smith.good("reseal"))
+    await asyncio.wait({resealing}, timeout=3)
+    await check_alive(late, opened)
+    assert house.kid_in(opened.sid, "dek") == old
+    smith.copy_to(copy)
+    await resealing
+    assert house.kid_in(opened.sid, "dek") == new
+    await check_alive(late, opened)
+    late.nodes[0].stop()
+
+
 async def test_47_a_new_token_key_logs_nobody_out(house: House) -> None:
-    """Tokens from before are good while their key is in the ring; one made with the new key is good at every node at
-    once, looked at or not. The old key stays while a record, live or over, is checked with it."""
+    """Tokens from before are good while their key is in the ring. The old key stays while a record, live or over, is
+    checked with it."""
     smith = house.smith
     async with at_work(house, 4) as seats:
         old, new = await smith.rotate("token")
+        await eventually(lambda: house.all_have("token", {old: "old", new: "active"}))
         late = await log_in(house.cluster, house.nodes[0], "late")
         await check_alive(house, late)
         assert house.kid_in(late.sid, "verifier") == new

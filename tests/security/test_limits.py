@@ -112,7 +112,8 @@ async def test_53_guessed_tickets_count_too(hub_cluster: Cluster) -> None:
 
 DOCUMENT = {"profile": {"small": [1, 2, 3], "big": [7] * 60_000, "deep": {}, "text": "x" * 1000}}
 MOST_BYTES = 262_144
-CPU_SECONDS = 0.05
+CPU_SECONDS = 0.05  # or, where the machine is slow or busy, as long as it takes to read and write the document …
+READINGS = 7  # … so often
 MOST_MEMORY = 24 * 2**20  # of one request of a MiB, as Python objects; gone afterwards
 
 
@@ -174,7 +175,8 @@ def test_69_a_patch_that_asks_for_much_costs_little(name: str) -> None:
     """Each ends within 50 ms of CPU, with a refusal (4xx) or with ops about as large as a document may be; what memory
     it took is given back."""
     media_type, raw = bombs()[name]
-    assert min(seconds_of(media_type, raw) for _ in range(3)) < CPU_SECONDS
+    spent, allowed = min(seconds_of(media_type, raw) for _ in range(3)), READINGS * seconds_of_a_reading()
+    assert spent < max(CPU_SECONDS, allowed)
     tracemalloc.start()
     try:
         before, _ = tracemalloc.get_traced_memory()
@@ -189,6 +191,14 @@ def test_69_a_patch_that_asks_for_much_costs_little(name: str) -> None:
         tracemalloc.stop()
     assert peak - before < MOST_MEMORY
     assert after - before < 2**19  # caches of names, which are bounded
+
+
+def seconds_of_a_reading() -> float:
+    """CPU time that the document takes to be written and read, just now."""
+    started = time.process_time()
+    for _ in range(READINGS):
+        loads(dumps(DOCUMENT))
+    return (time.process_time() - started) / READINGS
 
 
 def seconds_of(media_type: str, raw: bytes) -> float:

@@ -1,13 +1,17 @@
-"""Guarantees of the key ring: private, whole, never overwritten, and refused with a reason when it is not right."""
+"""Guarantees of the key ring's file: private, whole, never lost, and refused with a reason when it is not right."""
 
 import os
 import threading
+from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from hub.errors import ConfigurationError
 from hub.store.keyring import USES, Key, KeyRing
+from hub.store.keyring.changes import Refused, add, drop
+from hub.store.keyring.file import read_keys
 
 
 def edited(path: Path, old: str, new: str) -> Path:
@@ -93,6 +97,9 @@ BROKEN = [
     ('state = "active"', 'state = "old"', "exactly one master key is active, not 0"),
     ('use = "token"', 'use = "master"', "exactly one master key is active, not 2"),
     ('kid = "', 'kid = "not a kid', "a master key has a bad kid or secret"),
+    ('since = "', 'since = "x', "since of master key"),
+    ('since = "2', "since = 2 # ", "since of master key"),
+    ('Z"', '"', "since of master key"),
     ('secret = "', 'secret = "AAAA', "is not 32 bytes in base64url"),
     ('secret = "', 'secret = "!', "is not 32 bytes in base64url"),
     ('secret = "', 'x = 1\nsecret = "', "a [[key]] has exactly"),
@@ -150,3 +157,85 @@ def test_the_index_key_is_one_for_ever(ring_file: Path) -> None:
 def test_a_key_does_not_show_its_secret() -> None:
     """Neither in logs nor in tracebacks."""
     assert "canary" not in repr(Key("token", "a", "active", b"canary"))
+
+
+def test_keys_without_a_since_have_had_their_state_since_the_file_was_written_at_least(ring_file: Path) -> None:
+    """Rings made by hand need no times; no state can be younger than the file."""
+    text = "\n".join(line for line in ring_file.read_text().splitlines() if not line.startswith("since"))
+    ring_file.write_text(text)
+    os.utime(ring_file, (1_700_000_000, 1_700_000_000))
+    assert {key.since for key in read_keys(ring_file)} == {"2023-11-14T22:13:20.000Z"}
+
+
+def test_a_new_key_says_since_when(ring_file: Path) -> None:
+    """In UTC, just now."""
+    since = datetime.fromisoformat(KeyRing.load(ring_file).master.active.since)
+    assert abs((datetime.now(UTC) - since).total_seconds()) < 60
+
+
+# edits
+
+
+def one_more(keys: list[Key]) -> list[Key]:
+    return add(keys, "master", "2026-01-01T00:00:00.000Z")[0]
+
+
+def test_an_edit_replaces_the_file_in_one_step_and_keeps_its_mode(ring_file: Path) -> None:
+    """Another file under the same name, as private as before, nothing left beside it."""
+    ring_file.chmod(0o400)
+    before = ring_file.stat().st_ino
+    with ring_file.open("rb") as reader:  # as a node that is just reading
+        KeyRing.edit(ring_file, one_more)
+        assert len(reader.read().split(b"[[key]]")) == len(USES) + 1
+    assert ring_file.stat().st_ino != before
+    assert ring_file.stat().st_mode & 0o777 == 0o400
+    assert len(KeyRing.load(ring_file).master.by_kid) == 2
+    assert list(ring_file.parent.iterdir()) == [ring_file]
+
+
+def test_edits_at_once_lose_nothing(ring_file: Path) -> None:
+    """Each builds on the one before: 24 writers, 24 more keys."""
+    start = threading.Barrier(24)
+
+    def write() -> None:
+        start.wait()
+        KeyRing.edit(ring_file, one_more)
+
+    threads = [threading.Thread(target=write) for _ in range(24)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(KeyRing.load(ring_file).master.by_kid) == 25
+
+
+def test_an_edit_follows_a_link(ring_file: Path, tmp_path: Path) -> None:
+    """What the link leads to is replaced, and the link stays."""
+    link = tmp_path / "link.toml"
+    link.symlink_to(ring_file)
+    KeyRing.edit(link, one_more)
+    assert link.is_symlink()
+    assert len(KeyRing.load(ring_file).master.by_kid) == 2
+
+
+@pytest.mark.parametrize("change", [lambda keys: keys[1:], lambda keys: [*keys, keys[0]], lambda _: []])
+def test_an_edit_that_would_leave_no_ring_is_not_made(
+    ring_file: Path, change: Callable[[list[Key]], list[Key]]
+) -> None:
+    """Nor is one that fails on its way: the file is as it was."""
+    before, inode = ring_file.read_bytes(), ring_file.stat().st_ino
+    with pytest.raises(ConfigurationError, match="not a key ring"):
+        KeyRing.edit(ring_file, change)
+    with pytest.raises(Refused):
+        KeyRing.edit(ring_file, lambda keys: drop(keys, "index", "none"))
+    assert (ring_file.read_bytes(), ring_file.stat().st_ino) == (before, inode)
+    assert list(ring_file.parent.iterdir()) == [ring_file]
+
+
+def test_what_is_no_private_ring_is_not_edited(ring_file: Path, tmp_path: Path) -> None:
+    """As for reading."""
+    with pytest.raises(ConfigurationError, match="no such key ring"):
+        KeyRing.edit(tmp_path / "none", one_more)
+    ring_file.chmod(0o644)
+    with pytest.raises(ConfigurationError, match="chmod 600"):
+        KeyRing.edit(ring_file, one_more)

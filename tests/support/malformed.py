@@ -154,9 +154,10 @@ class Forge:
     def headers(self) -> Iterator[tuple[str, str]]:
         """Extensions, places to get keys from, kids that want to be paths or queries, types."""
         evil, typ = ec_key("somebody else's"), TYPES[self._kind]
-        for crit in (["exp"], ["b64"], [], "exp", None, {}):
-            head = {"alg": "ES256", "kid": EC_KID, "typ": typ, "crit": crit, "b64": True}
-            yield f"crit {crit!r}", self._with_header(head)
+        crits: tuple[Any, ...] = (["exp"], ["b64"], [], "exp", None, {})
+        for crit in crits:
+            extended = {"alg": "ES256", "kid": EC_KID, "typ": typ, "crit": crit, "b64": True}
+            yield f"crit {crit!r}", self._with_header(extended)
         plain = json.dumps(self.good()).replace(" ", "")
         head = base64url(json.dumps({"alg": "ES256", "kid": EC_KID, "b64": False, "crit": ["b64"]}).encode())
         yield "b64 false", f"{head}.{plain}.{base64url(self._provider.key.sign(f'{head}.{plain}'.encode()))}"
@@ -187,13 +188,16 @@ class Forge:
         header, payload, signature = good.split(".")
         for name, text in {
             "nothing": "", "a dot": ".", "dots": "..", "no header": f".{payload}.{signature}", "five dots": "." * 5,
-            "no payload": f"{header}..{signature}", "no signature": f"{header}.{payload}.", "two parts": f"{header}.{payload}",
+            "no payload": f"{header}..{signature}", "no signature": f"{header}.{payload}.",
+            "two parts": f"{header}.{payload}",
             "four parts": f"{good}.{signature}", "JWE": f"{header}.{payload}.{signature}.{payload}.{signature}",
             "padding": f"{good}=", "padding inside": f"{header}=.{payload}.{signature}", "bang": f"{good}!",
             "newline": f"{header}.{payload}.\n{signature}", "newline at the end": f"{good}\n", "tab": f"\t{good}",
-            "space inside": f"{header}. {payload}.{signature}", "NUL": f"{good}\x00", "plus": f"{good}+", "slash": f"{good}/",
+            "space inside": f"{header}. {payload}.{signature}", "NUL": f"{good}\x00", "plus": f"{good}+",
+            "slash": f"{good}/",
             "unicode": f"{good}é", "wide dots": good.replace(".", "\uff0e"), "lone surrogate": f"{good}\udcff",
-            "quotes": f'"{good}"', "twice": f"{good}, {good}", "scheme twice": f"Bearer {good}", "percent": f"{good}%00",
+            "quotes": f'"{good}"', "twice": f"{good}, {good}", "scheme twice": f"Bearer {good}",
+            "percent": f"{good}%00",
             "JSON serialization": json.dumps({"protected": header, "payload": payload, "signature": signature}),
         }.items():  # fmt: skip
             yield name, text
@@ -203,9 +207,11 @@ class Forge:
         yield "a real JWE's form", ".".join([encrypted, *[base64url(b"x" * 16)] * 4])
         text = json.dumps(self.good())
         for name, raw in {
-            "UTF-16": text.encode("utf-16"), "byte order mark": b"\xef\xbb\xbf" + text.encode(), "not UTF-8": b'{"\xff":1}',
+            "UTF-16": text.encode("utf-16"), "byte order mark": b"\xef\xbb\xbf" + text.encode(),
+            "not UTF-8": b'{"\xff":1}',
             "array": b"[1]", "string": b'"x"', "null": b"null", "empty": b"{}", "cut": text.encode()[:-1],
-            "more behind": text.encode() + b"{}", "comment": text.encode() + b"//", "single quotes": text.replace('"', "'").encode(),
+            "more behind": text.encode() + b"{}", "comment": text.encode() + b"//", "single quotes": text.replace('"',
+            "'").encode(),
             "another JWT": good.encode(), "NUL byte": b"\x00" + text.encode(),
         }.items():  # fmt: skip
             yield f"payload: {name}", self.token(raw)
@@ -254,15 +260,18 @@ class Forge:
             "iss with a slash": {"iss": f"{issuer}/"}, "iss in capitals": {"iss": issuer.upper()},
             "iss with a space": {"iss": f"{issuer} "}, "iss of another": {"iss": "https://id.example.com"},
             "iss look-alike": {"iss": issuer.replace("127", "１27")}, "aud of another": {"aud": "other"},
-            "aud look-alike": {"aud": "hub "}, "aud object": {"aud": {"hub": 1}}, "aud with a number": {"aud": ["hub", 1]},
-            "two aud, no azp": {"aud": ["hub", "other"]}, "two aud, azp of another": {"aud": ["hub", "other"], "azp": "other"},
+            "aud look-alike": {"aud": "hub "}, "aud object": {"aud": {"hub": 1}}, "aud with a number": {"aud": ["hub",
+            1]},
+            "two aud, no azp": {"aud": ["hub", "other"]}, "two aud, azp of another": {"aud": ["hub", "other"],
+            "azp": "other"},
             "two aud, azp list": {"aud": ["hub", "other"], "azp": ["hub"]}, "expired": {"exp": now - 61},
             "nbf in the future": {"nbf": now + 300}, "iat in the future": {"iat": now + 300},
             "auth_time in the future": {"auth_time": now + 300}, "exp after the year 9999": {"exp": 10**12},
             "sub of 256": {"sub": "x" * 256}, "jti of 256": {"jti": "x" * 256}, "sid of 10,000": {"sid": "x" * 10_000},
         }  # fmt: skip
         if self._kind == "id":
-            wrong |= {"azp of another": {"azp": "other"}, "no nonce": {"nonce": None}, "nonce of another": {"nonce": "n"},
+            wrong |= {"azp of another": {"azp": "other"}, "no nonce": {"nonce": None},
+                      "nonce of another": {"nonce": "n"},
                       "nonce list": {"nonce": [self._changes["nonce"]]}}  # fmt: skip
         else:
             wrong |= {"a nonce": {"nonce": "n"}, "an empty nonce": {"nonce": ""}, "iat long ago": {"iat": now - 301}}
