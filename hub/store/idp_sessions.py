@@ -18,23 +18,23 @@ MARK_SECONDS = 900
 class IdpSessions:
     """The index by issuer and the provider's own ``sid``."""
 
-    def __init__(self, calls: Calls) -> None:
-        self._calls = calls
+    def __init__(self, calls: Calls, key: bytes) -> None:
+        self._calls, self._key = calls, key
 
     async def note(self, session: Session) -> bool:
         """Write down whose session this is; ``False`` if the provider has ended that one by now."""
         log_in = session.log_in
         if not log_in.idp_sid:
             return True
-        name = keys.idp_session(log_in.issuer, log_in.idp_sid)
+        name = keys.idp_session(self._key, log_in.issuer, log_in.idp_sid)
         await asyncio.gather(
             self._calls.call("SADD", name, session.sid),
             self._calls.call("PEXPIREAT", name, session.expires_ms),
         )
-        return not await self._calls.call("EXISTS", keys.idp_ended(log_in.issuer, log_in.idp_sid))
+        return not await self._calls.call("EXISTS", keys.idp_ended(self._key, log_in.issuer, log_in.idp_sid))
 
     async def end(self, issuer: str, idp_sid: str) -> list[str]:
         """Mark it ended, then say which sids it opened."""
-        await self._calls.call("SET", keys.idp_ended(issuer, idp_sid), "1", "EX", MARK_SECONDS)
-        found = await self._calls.call("SMEMBERS", keys.idp_session(issuer, idp_sid))
+        await self._calls.call("SET", keys.idp_ended(self._key, issuer, idp_sid), "1", "EX", MARK_SECONDS)
+        found = await self._calls.call("SMEMBERS", keys.idp_session(self._key, issuer, idp_sid))
         return [sid.decode() for sid in found]

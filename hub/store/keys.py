@@ -66,25 +66,24 @@ def all_shards() -> list[str]:
 _SHARDS = [f"hub:all:{number}" for number in range(ALL_SHARDS)]
 
 
-def idp_session(issuer: str, idp_sid: str) -> str:
-    """The sids that one session at an identity provider opened: a set."""
-    return f"hub:idp:{digest(issuer.encode(), idp_sid.encode())}"
+def idp_session(key: bytes, issuer: str, idp_sid: str) -> str:
+    """The sids that one session at an identity provider opened: a set. Keyed: a provider's sids may be guessable."""
+    return f"hub:idp:{digest(key, b'idp', issuer.encode(), idp_sid.encode())}"
 
 
-def idp_ended(issuer: str, idp_sid: str) -> str:
+def idp_ended(key: bytes, issuer: str, idp_sid: str) -> str:
     """The mark that a session at an identity provider has ended: a string, for 15 minutes."""
-    return f"{idp_session(issuer, idp_sid)}:ended"
+    return f"{idp_session(key, issuer, idp_sid)}:ended"
 
 
 def once(key: bytes, purpose: str, value: str) -> str:
     """What may be used one time only. Keyed: whoever can write to the store cannot name what would be taken."""
-    named = hmac.digest(key, length_prefixed(b"once", purpose.encode(), value.encode()), hashlib.sha256)
-    return f"hub:once:{purpose}:{named.hex()[:32]}"
+    return f"hub:once:{purpose}:{digest(key, b'once', purpose.encode(), value.encode())}"
 
 
-def digest(*fields: bytes) -> str:
-    """A name for ``fields`` that says nothing about them: 32 hex digits of SHA-256."""
-    return hashlib.sha256(length_prefixed(*fields)).hexdigest()[:32]
+def digest(key: bytes, *fields: bytes) -> str:
+    """A name for ``fields`` that says nothing to whoever has no key: 32 hex digits of HMAC-SHA256."""
+    return hmac.digest(key, length_prefixed(*fields), hashlib.sha256).hex()[:32]
 
 
 def tag_of_user(index_key: bytes, issuer: str, user: str) -> str:

@@ -72,7 +72,7 @@ class Store:
         self._openings = Openings(self._records)
         self._ends = Ends(self._records)
         self._histories = Histories(self.calls)
-        self._idp = IdpSessions(self.calls)
+        self._idp = IdpSessions(self.calls, index_key)
         self.once = Once(self.calls, index_key)
         self.listing = Listing(self.calls, clock)
         self.presence = Presence(self.calls, clock, node)
