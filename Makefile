@@ -3,6 +3,7 @@
 #   make check   lint, types and the fast tests           make bench  the performance table
 #   make faults  the consistency contract, while parts fail, for minutes
 #   make mutants every defence of the table of threats taken away, one at a time; ROWS="6 7" for some
+#   make fuzz    inputs nobody would send by accident, for FUZZ_SECONDS (480); TARGETS="token frame" for some
 
 VENV   := .venv
 PY     := $(VENV)/bin/python
@@ -10,10 +11,10 @@ STAMP  := $(VENV)/.setup
 PYTEST ?= $(PY) -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check faults mutants bench browser provider lock clean
+.PHONY: help setup demo test check faults mutants fuzz bench browser provider lock clean
 
 help:
-	@sed -n '2,5s/^# *//p' Makefile
+	@sed -n '2,6s/^# *//p' Makefile
 
 setup: $(STAMP)
 
@@ -48,6 +49,9 @@ faults: setup
 
 mutants: setup browser provider
 	$(PY) -m tests.security.mutate $(ROWS)
+
+fuzz: setup
+	$(PY) -m tests.fuzz $(TARGETS)
 
 bench: setup
 	$(PY) -m tests.benchmarks

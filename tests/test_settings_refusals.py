@@ -78,7 +78,10 @@ REFUSED: list[tuple[dict[str, object], str]] = [
     ({"store_url": "redis://127.0.0.1"}, "keys.file: required with this store_url"),
     ({"store_url": "rediss://a?ssl_cert_reqs=none", "keys.file": "k"}, "store_url: its query may hold db,"),
     ({"store_url": "rediss://a?db=1&ssl_check_hostname=no", "keys.file": "k"}, "store_url: its query may hold db,"),
-    ({"store_url": "redis://localhost", "keys.file": "k", "store_ca_file": "ca"}, "store_ca_file: only means something"),
+    (
+        {"store_url": "redis://localhost", "keys.file": "k", "store_ca_file": "ca"},
+        "store_ca_file: only means something",
+    ),
     ({"store_url": "rediss://a", "keys.file": "k", "store_key_file": "k"}, "store_key_file: belongs to a"),
     ({"identity_providers.m": {"issuer": "http://id.example.com", "client_id": "h"}}, "m.issuer: http:// is only"),
     (
@@ -100,6 +103,12 @@ REFUSED: list[tuple[dict[str, object], str]] = [
     ({"sections.p": {"initial": 2**53}}, "sections.p.initial: not a JSON value"),
     ({"sections.p": {"initial": "x" * 20, "max_bytes": 10}}, "sections.p.initial: larger than the 10 bytes"),
     ({"sections.p": {"schema": "nope.json"}}, "nope.json cannot be read"),
+    (
+        {"sections.p": {"schema": "~nobody-of-this-name/p.json"}},
+        "sections.p.schema: a path of a user that is not known",
+    ),
+    ({"data_dir": "/tmp/a\0b"}, "data_dir: not a path"),
+    ({"data_dir": "~nobody-of-this-name"}, "data_dir: a path of a user that is not known"),
     ({"apps.a": {"upstream": "http://x:1"}}, "apps.a: exactly one of prefix and host"),
     ({"apps.a": {**APP, "host": "a.example.com"}}, "apps.a: exactly one of prefix and host"),
     ({"apps.a": {**APP, "prefix": "/apps/a/"}}, "apps.a.prefix: whole path segments"),

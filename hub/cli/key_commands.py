@@ -49,9 +49,15 @@ def keys_add(use: KeyUse, file: RingFile = None, config: ConfigFile = None, as_j
 def keys_activate(
     use: KeyUse, kid: Kid, file: RingFile = None, config: ConfigFile = None, as_json: AsJson = False
 ) -> None:
-    """Let nodes make things with this key from now on; the one they used becomes `old`."""
+    """Let nodes make things with this key from now on; the one they used becomes `old`.
+
+    Waits until all running nodes have the key, and gives up if one does not get it; with --file, no node is asked.
+    """
+    from hub.cli.key_life import wait_until_known
     from hub.cli.keys import Ring, activate_key
 
+    if file is None:
+        wait_until_known(Ring(file, config), use, kid)
     activate_key(Ring(file, config), use, kid, as_json)
 
 

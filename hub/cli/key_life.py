@@ -1,4 +1,4 @@
-"""``hub keys reseal`` and ``drop``: what has to ask the store and the nodes before, or while, it changes anything."""
+"""``hub keys activate``, ``reseal`` and ``drop``: what has to ask the store and the nodes before it changes things."""
 
 import asyncio
 import sys
@@ -18,18 +18,35 @@ from hub.cli.output import note, print_json
 from hub.errors import HubError
 from hub.settings import Settings
 from hub.store.connecting import StoreTls
+from hub.store.embedded import EmbeddedStore
 from hub.store.keyring import Key, KeyRing
 from hub.store.keyring.at_rest import AtRest, Resealed
-from hub.store.keyring.changes import Refused, drop, find
+from hub.store.keyring.changes import Refused, activate, drop, find
 from hub.store.keyring.dropping import check_linger, check_unneeded, seconds_left
 from hub.store.keyring.file import read_keys
 from hub.store.keyring.named import Named
+from hub.store.keyring.ring import now
 from hub.store.visiting import visited
 
 Result = TypeVar("Result")
 
 PATIENCE_SECONDS = 20.0  # longer than a node that died counts as living
 ASK_AGAIN_SECONDS = 0.25
+
+
+def wait_until_known(ring: Ring, use: str, kid: str) -> None:
+    """Return once every running node has this key, which could be activated. Raises ``CommandError``."""
+    settings, wanted = ring.settings(), check_use(use)
+    path = ring.path(settings)
+    with refusals():
+        activate(read_keys(path), wanted, kid, now())
+    if settings.store_url == "embedded" and EmbeddedStore(settings.data_dir).running_url() is None:
+        return
+
+    async def job(at_rest: AtRest) -> None:
+        await _until_nodes(at_rest, lambda told: kid in told.get(wanted, {}), f"have {use} key {kid}")
+
+    _with_store(settings, path, job)
 
 
 def reseal(ring: Ring, as_json: bool) -> None:

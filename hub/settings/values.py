@@ -216,7 +216,12 @@ def read_json(value: object) -> object:
 def resolve(value: Path, info: ValidationInfo) -> Path:
     """A path, relative ones from the configuration file's folder."""
     base = (info.context or {}).get("base") or Path.cwd()
-    return Path(base, value.expanduser())
+    if "\0" in str(value):
+        raise ValueError("not a path")
+    try:
+        return Path(base, value.expanduser())
+    except RuntimeError:
+        raise ValueError("a path of a user that is not known here") from None
 
 
 def _whole(value: object) -> object:

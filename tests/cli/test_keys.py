@@ -21,7 +21,9 @@ from hub.store.embedded import EmbeddedStore
 from hub.store.keyring import Key, KeyRing
 from hub.store.keyring.at_rest import AtRest
 from hub.store.keyring.changes import add
+from hub.store.keyring.named import read_names
 from hub.store.keyring.ring import now
+from tests.cli.processes import end_of, eventually, line_of, running
 from tests.support.key_desk import Desk
 from tests.support.key_life import Locksmith
 from tests.support.nodes import ROOT, clean_environment, test_store
@@ -166,9 +168,10 @@ def test_a_rotation_from_end_to_end(desk: Desk) -> None:
 def test_what_was_begun_with_a_key_is_waited_for(desk: Desk) -> None:
     """A log-in that was on its way to the store when the key became old arrives before the last look."""
     old, _ = desk.rotate("master")
+    Locksmith(desk.folder, desk.file).let_time_pass(3)
     since = time.monotonic()
     assert desk.run("drop", "master", old)[0] == 0
-    assert time.monotonic() - since > 3.5
+    assert time.monotonic() - since > 0.8
 
 
 def test_records_that_do_not_open_are_1_and_named(desk: Desk) -> None:
@@ -185,7 +188,7 @@ def test_records_that_do_not_open_are_1_and_named(desk: Desk) -> None:
 
 
 def test_a_node_that_has_another_ring_is_waited_for_and_then_named(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Resealing would shut it out of every session; dropping would lose what it goes on making."""
+    """Activating would make what it refuses, resealing shut it out of every session, dropping lose what it makes."""
     monkeypatch.setattr(key_life, "PATIENCE_SECONDS", 0.4)
     old, new = desk.rotate("master")
     Locksmith(desk.folder, desk.file).let_time_pass(10)
@@ -202,6 +205,8 @@ def test_a_node_that_has_another_ring_is_waited_for_and_then_named(desk: Desk, m
         refusal = desk.refused("reseal")
         assert f"not all nodes have master key {new}: " in refusal
         assert ("behind" in refusal, "silent" in refusal, "ahead" in refusal) == (True, True, False)
+        other = desk.good("add", "token")["kid"]
+        assert f"not all nodes have token key {other}: " in desk.refused("activate", "token", other)
         assert f"not all nodes have stopped making things with master key {old}" in desk.refused("drop", "master", old)
         outside.zadd(keys.NODES, {"behind": time.time() * 1000 - 16_000, "silent": 1})
         desk.good("reseal")
@@ -261,3 +266,22 @@ def test_the_embedded_store_is_used_beside_a_hub_and_without_one(desk: Desk, mon
     desk.rotate("master")
     assert desk.good("reseal")["resealed"] == 2
     assert server.running_url() is None
+
+
+def test_every_worker_follows_the_ring_by_itself(desk: Desk) -> None:
+    """Both processes of ``--workers 2`` work with the new key, without a restart."""
+    settings = {"HUB_CONFIG": str(desk.folder / "hub.toml")}
+    command = ["-m", "hub", "serve", "--workers", "2", "--bind", "127.0.0.1:0", "--json"]
+    with running(command, settings) as program, Redis.from_url(desk.url) as outside:
+        line_of(program)
+
+        def told() -> list[Any]:
+            names = [name.decode() for name in outside.zrange(keys.NODES, 0, -1)]
+            return [read_names(outside.get(keys.node_keys(name))).get("cookie") for name in names]
+
+        eventually(lambda: len(told()) == 2, "two workers")
+        old, new = desk.rotate("cookie")
+        eventually(lambda: told() == [{old: "old", new: "active"}] * 2, "both follow")
+        program.terminate()
+        assert end_of(program)[0] == 0
+        assert told() == []

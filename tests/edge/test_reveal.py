@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx
 import pytest
 
+from hub.store.audit.reading import Reader
+from hub.store.keyring import KeyRing
 from tests.security.roads import in_browser
 from tests.support.answers import good, problem
+from tests.support.audits import judged
 from tests.support.nodes import READER_KEY, Cluster, Node
 from tests.support.security_log import SecurityLog
 from tests.support.tabs import Opened, as_service, as_user, log_in, merge, open_tab
@@ -81,6 +85,25 @@ async def test_sections_and_the_past_are_revealed_and_the_reveal_is_no_gap(
         assert (then["secret"], then.get("cart")) == ({"n": "•••"}, cart)
     stale = await merge(service, opened.sid, {"cart": {"a": 2}}, **{"If-Match": f'"{second}"'})
     assert problem(stale, 412, "position_mismatch")["changed_sections"] == ["cart"]
+
+
+async def test_history_is_rebuilt_and_believed_from_a_reveal_on(
+    hub_cluster: Cluster, operator: httpx.AsyncClient, opened: Opened, service: httpx.AsyncClient
+) -> None:
+    """One that falls on a checkpoint is a checkpoint: time travel begins there, and the chain holds."""
+    lines = (json.dumps({"sid": opened.sid, "patch": {"cart": {"n": number}}}) for number in range(2, 256))
+    headers = {"Content-Type": "application/x-ndjson"}
+    answer = await service.post("/v1/commits", content="\n".join(lines), headers=headers)
+    assert answer.status_code == 200
+    at = (await reveal(operator, opened.sid, sections=["cart"])).headers["ETag"].strip('"')
+    after = good(await merge(service, opened.sid, {"cart": {"n": 256}}))["position"]
+    assert (at.partition(".")[0], after.partition(".")[0]) == ("256", "257")
+    for position, number in ((at, 255), (after, 256)):
+        shown = good(await reveal(operator, opened.sid, position=position, sections=["cart"]))
+        assert shown == {"cart": {"n": number}}
+    async with Reader(hub_cluster.store_url, KeyRing.load(hub_cluster.ring)) as reader:
+        verdict = await judged(reader, opened.sid)
+    assert (verdict.finding, verdict.entries) == (None, 259)
 
 
 BAD: dict[str, Any] = {

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import socket
+import uuid
 from contextlib import ExitStack
 from types import TracebackType
 from typing import Any
@@ -14,6 +15,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 from websockets.typing import Subprotocol
 
+from hub.cli.server import LARGEST_FRAME_BYTES
 from tests.fuzz.inputs import json_like, mutated
 from tests.fuzz.pure import COMMIT_ID
 from tests.fuzz.targets import Target
@@ -26,12 +28,14 @@ CLOSES = {4502, 1007, 1009, 1002}
 """Bad message; and what the protocol itself says of bad text, of too much, and of a broken frame (RFC 6455 §7.4.1)."""
 
 
-def _is_utf8(data: bytes) -> bool:
-    """Text that is none makes the server hang up at once; who goes on sending then may miss its last word."""
+def _is_frame(data: bytes, *, is_text: bool) -> bool:
+    """Whether it is a frame to the server at all; else that hangs up at once, and who goes on sending may miss why."""
+    if len(data) > LARGEST_FRAME_BYTES:
+        return False
     try:
         data.decode()
     except UnicodeDecodeError:
-        return False
+        return not is_text
     return True
 
 
@@ -82,13 +86,14 @@ class Wire:
         try:
             for data, is_text in frames:
                 tab.send(data, text=is_text)
-            tab.send('{"type":"ping"}')
-            while self._heard(tab)["type"] != "heartbeat":
+            marker = uuid.uuid4().hex
+            tab.send(json.dumps({"type": "commit", "id": marker, "patch": {}}))
+            while self._heard(tab).get("id") != marker:
                 pass
         except ConnectionClosed as closed:
             self._socket = None
             is_said = closed.rcvd is not None and closed.rcvd.code in CLOSES
-            if not is_said and not any(is_text and not _is_utf8(data) for data, is_text in frames):
+            if not is_said and all(_is_frame(data, is_text=is_text) for data, is_text in frames):
                 raise AssertionError(f"closed, and not for what was sent: {closed}") from closed
 
     def _tab(self) -> ClientConnection:

@@ -11,7 +11,7 @@ from tests.fuzz.running import run
 from tests.fuzz.targets import Target
 from tests.support.nodes import Cluster
 
-SECONDS = 0.5
+SECONDS = 0.4
 REMOTE = ["request headers", "query", "path", "document", "log-out form", "back-channel form", "batch",
           "HTTP on the wire",
           "frames of a tab"]  # fmt: skip

@@ -12,6 +12,7 @@ from hub.core.ports import HeardEnd
 from hub.core.principal import Principal
 from hub.core.session import Session
 from hub.errors import Maintenance
+from hub.live.opening import Wish
 from hub.live.wires import WEBSOCKET, Outgoing
 from hub.protocol.close_codes import CloseCode
 from hub.sessions.reveal import Look, Reveals
@@ -136,6 +137,24 @@ async def test_the_end_of_the_watched_session_is_told_as_to_its_tabs() -> None:
         stage.fanout.on_heard(HeardEnd(stage.sid, 0, b"good"))
         await watching.until_closed()
     assert (watching.code, watching.types[-1]) == (4500, "ended")
+
+
+async def test_an_operator_who_asks_who_is_there_is_noticed_by_nobody() -> None:
+    """Only the one who asked is told; the tabs are not told again, at once or at the next look."""
+    stage = Stage()
+    stage.world.store.connected = [{"id": "c", "app": None, "since": "t", "node": "n"}]
+    async with stage.tab(Wish(presence=True)) as tab:
+        await tab.until(is_live)
+        await stage.rounds.check_presence()
+        await tab.until(lambda tab: "presence" in tab.types)
+        async with stage.tab(Wish(presence=True), olga(stage, stage.world.make())) as watching:
+            await watching.until(lambda tab: "presence" in tab.types)
+            (told,) = (frame for frame in watching.frames if frame["type"] == "presence")
+            assert told["connections"] == [{"id": "c", "app": None, "since": "t"}]
+            await stage.rounds.check_presence()
+            change = await stage.commit({"cart": [1]})
+            await tab.until_at(change.position)
+    assert tab.types.count("presence") == 1
 
 
 async def test_operators_look_and_do_not_touch() -> None:

@@ -79,7 +79,9 @@ async def test_47_no_session_is_sealed_away_from_a_node_that_does_not_have_the_k
     shutil.copy(smith.ring, copy)
     late = replace(house, nodes=[house.cluster.node(**house.settings, HUB_KEYS__FILE=str(copy))])
     opened = await log_in(house.cluster, late.nodes[0], "late")
-    old, new = await smith.rotate("master")
+    made = await smith.good("add", "master")
+    new = made["kid"]
+    old = (await smith.good("activate", "master", new, "--file", str(smith.ring)))["before"]
     resealing = asyncio.create_task(smith.good("reseal"))
     await asyncio.wait({resealing}, timeout=3)
     await check_alive(late, opened)
@@ -122,7 +124,8 @@ async def test_47_a_new_cookie_key_lets_log_ins_and_forms_under_way_finish(house
         await browser_log_in(house.cluster, node, reader, user="reader")
         shown = await reader.get("/auth/signed-out")
         [field] = re.findall(r'name="csrf" value="([^"]+)"', shown.text)
-        old, _ = await smith.rotate("cookie")
+        old, new = await smith.rotate("cookie")
+        await eventually(lambda: house.all_have("cookie", {old: "old", new: "active"}))
         assert (await finish(early, house.cluster, asked, user="early")).status_code == 303
         assert await is_live(early)
         left = await reader.post("/auth/logout", data={"csrf": field}, headers={"Origin": node.url})
@@ -209,11 +212,11 @@ async def test_47_a_ring_that_cannot_be_used_is_not_taken(house: House) -> None:
     }
     for said, text in broken.items():
         log = SecurityLog(house.cluster, node)
-        smith.ring.write_text(text)
+        smith.put(text)
         try:
             line = await log.until("key_ring_refused")
         finally:
-            smith.ring.write_text(whole)
+            smith.put(whole)
         assert (line["level"], said in line["why"]) == ("critical", True), line
         await check_alive(house, opened)
         await log_in(house.cluster, node, "meanwhile")
