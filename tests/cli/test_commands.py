@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from hub import resources
-from hub.cli import CommandError, commands, main
+from hub.cli import CommandError, commands, key_commands, main
 from hub.errors import ConfigurationError
 from hub.settings import load_settings
 from hub.store.keyring import KeyRing
@@ -201,7 +201,7 @@ def test_client_and_demo_apps_are_found() -> None:
 def test_every_command_is_tested_here() -> None:
     """A new command joins the list above."""
     groups = {"sessions": commands.sessions, "users": commands.users, "audit": commands.audit}
-    groups |= {"keys": commands.keys, "config": commands.config}
+    groups |= {"keys": key_commands.keys, "config": commands.config}
     found = {f"{name} {_name(command)}" for name, group in groups.items() for command in group.registered_commands}
     found |= {_name(command) for command in commands.app.registered_commands if not command.hidden}
     assert found == {" ".join(command) for command in COMMANDS}

@@ -26,7 +26,8 @@ from hub.store.keyring.ring import now
 from tests.cli.processes import end_of, eventually, line_of, running
 from tests.support.key_desk import Desk
 from tests.support.key_life import Locksmith
-from tests.support.nodes import ROOT, clean_environment, test_store
+from tests.support.nodes import ROOT, clean_environment
+from tests.support.stores import test_store
 
 pytestmark = pytest.mark.contract
 

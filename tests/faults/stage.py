@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import signal
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -12,11 +10,11 @@ from dataclasses import dataclass, field
 
 from redis.asyncio import Redis
 
-from hub.store.embedded import EmbeddedStore
 from tests.faults.lengths import IS_LONG, LOAD_SECONDS
 from tests.support.load import Load, Track, new_key
 from tests.support.nodes import Cluster, Node, cluster
 from tests.support.store_proxy import StoreProxy
+from tests.support.stores import kill, pid_of
 from tests.support.waiting import eventually
 
 QUIET_SECONDS = 6.0
@@ -42,14 +40,11 @@ class Stage:
     @property
     def store_pid(self) -> int:
         """The store's process."""
-        assert isinstance(self.cluster.store, EmbeddedStore)
-        assert self.cluster.store.pid is not None
-        return self.cluster.store.pid
+        return pid_of(self.cluster.store)
 
     def kill_store(self) -> None:
         """``kill -9``; the lock on its data is given back."""
-        os.kill(self.store_pid, signal.SIGKILL)
-        self.cluster.store.stop()
+        kill(self.cluster.store)
         self.injected += 1
 
     async def cut_feeds(self) -> None:
@@ -129,7 +124,7 @@ async def stage(fault: Fault, control: tuple[str, str], seconds: float) -> Async
 
 async def _node(made: Cluster, store_url: str, cripples: str) -> Node:
     more = {"HUB_STORE_URL": store_url, "CRIPPLES": cripples}
-    return await asyncio.to_thread(lambda: made.node(CRIPPLED, **more))
+    return await asyncio.to_thread(lambda: made.node(CRIPPLED, port=None, **more))
 
 
 async def perform(fault: Fault, *, is_control: bool) -> tuple[Stage, list[str]]:

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import signal
 import time
 from collections.abc import Iterator
 
 import pytest
 
 from hub.core.json import equal
-from hub.store.embedded import EmbeddedStore
 from tests.faults.stage import CRIPPLED
 from tests.support.answers import good
 from tests.support.histories import Recorded, documents
 from tests.support.load import Load, Track
 from tests.support.nodes import Cluster, Node, cluster
+from tests.support.stores import kill
 from tests.support.tabs import as_service, as_user, merge
 from tests.support.truth import truth
 from tests.support.waiting import eventually
@@ -38,7 +36,6 @@ class Rollback:
     """The store's files as they were, to be put back."""
 
     def __init__(self, own_cluster: Cluster) -> None:
-        assert isinstance(own_cluster.store, EmbeddedStore)
         self._store = own_cluster.store
         self._files = own_cluster.folder / "store" / "appendonlydir"
         self._kept = own_cluster.folder / "kept"
@@ -46,9 +43,7 @@ class Rollback:
 
     def put_back(self) -> None:
         """Kill the store, and start it on what was kept. On the calling thread: the store dies with it."""
-        assert self._store.pid is not None
-        os.kill(self._store.pid, signal.SIGKILL)
-        self._store.stop()
+        kill(self._store)
         shutil.rmtree(self._files)
         shutil.copytree(self._kept, self._files)
         self._store.start()

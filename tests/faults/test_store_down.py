@@ -11,9 +11,9 @@ from contextlib import asynccontextmanager
 import httpx
 import pytest
 
-from hub.store.embedded import EmbeddedStore
 from tests.support.answers import good, problem
 from tests.support.nodes import Cluster, Node, cluster
+from tests.support.stores import kill, pid_of
 from tests.support.tabs import MERGE, Tab, as_user, bearer, log_in, merge, open_tab, open_with
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(60)]
@@ -42,29 +42,18 @@ async def eventually(ask: Callable[[], Awaitable[httpx.Response]], status: int) 
     return answer
 
 
-def embedded(own: Cluster) -> EmbeddedStore:
-    """The store's process, to be broken."""
-    assert isinstance(own.store, EmbeddedStore)
-    assert own.store.pid is not None
-    return own.store
-
-
 @asynccontextmanager
 async def killed(own: Cluster) -> AsyncIterator[None]:
     """No store; afterwards a new process on the same data."""
-    store = embedded(own)
-    assert store.pid is not None
-    os.kill(store.pid, signal.SIGKILL)
-    store.stop()
+    kill(own.store)
     yield
-    assert store.start() == own.store_url  # on this thread: the store dies with the thread that started it
+    assert own.store.start() == own.store_url  # on this thread: the store dies with the thread that started it
 
 
 @asynccontextmanager
 async def frozen(own: Cluster) -> AsyncIterator[None]:
     """A store that does not answer; afterwards it goes on."""
-    pid = embedded(own).pid
-    assert pid is not None
+    pid = pid_of(own.store)
     os.kill(pid, signal.SIGSTOP)
     try:
         yield

@@ -11,11 +11,12 @@ from hypothesis import strategies as st
 
 from tests.core.strategies import names, values
 
+LETTERS = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 NASTY = (
     b"\x00", b"\xff", b"\r\n", b"\n", b"\t", b" ", b'"', b"\\", b"\\u0000", b"\\ud800", b"{", b"}", b"[", b"]", b":",
     b",", b";", b"=", b"&", b"%", b"%00", b"%2f", b"..", b"/", b"//", b"~", b"~1", b"-", b"-1", b"0", b"1e999", b"NaN",
     b"null", b"true", b"9" * 30, b"\xef\xbb\xbf", b"\xc0\xaf", b"\xe2\x80\xae", b"A" * 300, b"[" * 200,
-    b'{"a":' * 70, b"\xf0\x9f\x92\xa5",
+    b'{"a":' * 70, b"\xf0\x9f\x92\xa5", b"\xc2\xb2", b"%C2%B2", b"%D9%A3",
 )  # fmt: skip
 
 
@@ -32,7 +33,7 @@ def _after_accidents(chance: Random, seeds: Sequence[bytes]) -> bytes:
     data = chance.choice(seeds)
     for _ in range(chance.randint(0, 5)):
         at = chance.randint(0, len(data))
-        match chance.randint(0, 5):
+        match chance.randint(0, 6):
             case 0:
                 data = data[:at] + chance.choice(NASTY) + data[at:]
             case 1:
@@ -43,6 +44,8 @@ def _after_accidents(chance: Random, seeds: Sequence[bytes]) -> bytes:
                 data = data[:at] + chance.randbytes(chance.randint(1, 6)) + data[at:]
             case 4:
                 data = data[:at] + data[at : at + 20] * chance.randint(1, 9) + data[at:]
+            case 5:
+                data = data[: at - 1] + chance.choice(LETTERS).to_bytes() + data[max(at, 1) :]
             case _:
                 other = chance.choice(seeds)
                 data = data[:at] + other[chance.randint(0, len(other)) :]

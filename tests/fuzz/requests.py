@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 
 from hypothesis import strategies as st
 
-from tests.fuzz.inputs import json_like, mutated
+from tests.fuzz.inputs import json_like, members, mutated
 from tests.fuzz.inside import Answer, Headers, Inside
 from tests.fuzz.targets import Target
 
@@ -67,13 +67,34 @@ HEADERS: dict[bytes, list[bytes]] = {
     b"user-agent": [b"Mozilla/5.0 \xe9", b"\x01"],
     b"host": [b"127.0.0.1:8000", b"evil.example"],
 }
-QUERY = (b"limit=5&cursor=x&provider=main&user=ada&status=live",
-b"since=1.00000000&limit=1&wait=0&sections=profile,cart",
-         b"position=1.00000000&view=aabbccdd&app=a&presence=1", b"return_to=/apps/a&prompt=login&provider=main",
-         b"state=12345678.x&code=y&iss=http://x&error=access_denied", b"app=a&state=x&code=y",
-         b"reason=revoked&return_to=//x",
-         b"a[]=1&a=2&=&%", b"if_position=1.00000000&everywhere=1")  # fmt: skip
+PARAMETERS: dict[bytes, list[bytes]] = {
+    b"limit": [b"5", b"", b"0", b"999999999"],
+    b"cursor": [b"x", b"MTIz"],
+    b"provider": [b"main", b"other"],
+    b"user": [b"ada"],
+    b"status": [b"live"],
+    b"since": [b"1.00000000", b"42.9f3a1c02"],
+    b"wait": [b"0"],
+    b"sections": [b"profile,cart", b",,"],
+    b"position": [b"1.00000000"],
+    b"view": [b"aabbccdd"],
+    b"app": [b"a", b"x"],
+    b"presence": [b"1"],
+    b"return_to": [b"/apps/a", b"//x", b"%2f%2fx"],
+    b"prompt": [b"login", b"none"],
+    b"state": [b"12345678.x"],
+    b"code": [b"y"],
+    b"iss": [b"http://x"],
+    b"error": [b"access_denied"],
+    b"reason": [b"revoked"],
+    b"everywhere": [b"1"],
+    b"a[]": [b"%", b"&=&"],
+}
 
+_parameter = st.sampled_from(sorted(PARAMETERS)).flatmap(
+    lambda name: mutated(PARAMETERS[name]).map(lambda value: name + b"=" + _writable(value))
+)
+_queries = st.lists(_parameter, max_size=4).map(b"&".join)
 _header = st.sampled_from(sorted(HEADERS)).flatmap(
     lambda name: st.tuples(st.just(name), mutated(HEADERS[name]).map(_writable))
 )
@@ -100,7 +121,9 @@ class Requests:
         headers: Headers | None = None,
         body: bytes = b"",
     ) -> Answer:
-        path = path.encode() if isinstance(path, str) else path
+        if isinstance(path, str):
+            path, _, more = path.encode().partition(b"?")
+            query = query or more
         shown = [*self._hub.credential(who), *(headers or [])]
         answer = self._hub.ask(method, path, query, shown, body)
         is_apps = answer.status in (502, 503) and path.startswith(b"/apps/")
@@ -169,14 +192,26 @@ class Requests:
     def targets(self) -> list[Target]:
         """All of them."""
         routes = st.sampled_from(
-            [*(("GET", path) for path in READS), *WRITES, ("OPTIONS", "/v1/sessions"), ("HEAD", "/docs")]
+            [
+                *(("GET", path) for path in READS),
+                *WRITES,
+                ("GET", "/auth/login?prompt=login"),
+                ("OPTIONS", "/v1/sessions"),
+                ("HEAD", "/docs"),
+            ]
         )
         bodies = st.just(b"") | json_like({"profile": {"a": 1}})
         line = json_like(
-            {"sid": "SID", "patch": {"profile": {"a": 1}}, "key": "k"},
-            {"sid": "SID", "ops": [{"op": "add", "path": "/cart/x", "value": 1}], "if_position": "1.00000000"},
-            {"sid": "x", "patch": {}},
-        )
+            {"sid": "SID", "patch": {"profile": {"a": 1}}, "key": "k"}, {"sid": "x", "patch": {}}
+        ) | members(
+            {
+                "sid": st.just("SID"),
+                "patch": st.just({"profile": {"b": 1}}),
+                "ops": st.just([{"op": "add", "path": "/cart", "value": {}}]),
+                "key": st.just("k"),
+                "if_position": st.just("1.00000000"),
+            }
+        ).map(lambda value: json.dumps(value).encode())
         forms = [b"everywhere=1&csrf=x&return_to=/", urlencode({"csrf": "x" * 43, "everywhere": ""}).encode()]
         tokens = [
             b"logout_token=a.b.c",
@@ -192,7 +227,7 @@ class Requests:
             Target("request headers", st.tuples(routes, WHO, _headers, bodies), self.headers, is_remote=True),
             Target(
                 "query",
-                st.tuples(st.sampled_from(READS), WHO, mutated(QUERY).map(_writable)),
+                st.tuples(st.sampled_from(READS), WHO, _queries),
                 self.query,
                 is_remote=True,
             ),

@@ -45,6 +45,7 @@ SAID: dict[str, dict[str, Any]] = {
 }
 KEYS = usable_keys({"keys": [ec_key().jwk, rsa_key().jwk]})
 GOOD = [mint(SAID[kind], typ=TYPES[kind]).encode() for kind in KINDS] + [mint(SAID["id"], rsa_key()).encode()]
+SHORT = [b"eyJhbGciOiJFUzI1NiJ9.e30.AA", b"eyJhbGciOiIifQ.e30.AAA", b"e30.e30.AAAA"]
 
 
 class _Directory:
@@ -200,6 +201,7 @@ _headers = members(
 _segments = json_like({"alg": "ES256", "kid": "e1"}, SAID["access"]).map(base64url)
 _compact = st.one_of(
     mutated(GOOD).map(lambda raw: raw.decode("latin-1")),
+    mutated(SHORT).map(lambda raw: raw.decode("latin-1")),
     st.lists(_segments, min_size=1, max_size=5).map(".".join),
     st.text(max_size=40),
 )

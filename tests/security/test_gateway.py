@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime
@@ -12,20 +11,16 @@ from urllib.parse import parse_qs, urlsplit
 import httpx
 import pytest
 from jose import jwt
+from shared.context import LEEWAY_SECONDS, BadContext, Caller, ContextReader, Keys
 
 from hub.errors import Unauthenticated
 from hub.identity.tokens import ContextSigner, SigningKey
 from hub.store.keyring import KeyRing
 from tests.identity.worlds import Clock
 from tests.security.gate import VERIFY_KEY, Gate, gate_of, refusal
-from tests.support.nodes import ROOT, Cluster
+from tests.support.nodes import Cluster
 from tests.support.recorder import Recorder
 from tests.support.security_log import SecurityLog
-
-if str(ROOT / "demo_apps") not in sys.path:
-    sys.path.insert(0, str(ROOT / "demo_apps"))
-
-from shared.context import LEEWAY_SECONDS, BadContext, Caller, ContextReader, Keys
 
 pytestmark = pytest.mark.edge
 

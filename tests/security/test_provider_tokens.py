@@ -14,8 +14,8 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from jose.utils import base64url_decode
+from shared.context import BadContext, ContextReader
 
-from demo_apps.shared.context import BadContext, ContextReader
 from tests.identity.minting import base64url, ec_key, mint, mint_hs256
 from tests.security.trial import GOOD, begun, tried, wrong
 from tests.support.adversary import KINDS, Adversary, Court, court_of

@@ -110,6 +110,9 @@ class MemoryStore:
         found, _ = await self.read_for_commit(sid, None)
         return found
 
+    def id_token_of(self, session: Session) -> str:
+        return session.hint.decode()
+
     async def read_for_commit(self, sid: str, key: IdempotencyKey | None) -> tuple[Session | None, Remembered | None]:
         await self._turn()
         self.reads += 1

@@ -19,8 +19,8 @@ from hub.store.keyring import KeyRing
 from hub.store.store import Store
 from tests.sessions.test_commit_races import check_one_history
 from tests.sessions.worlds import BILLING, merge, name, ops, sections
-from tests.support.nodes import test_store
 from tests.support.sessions import end, opening, read
+from tests.support.stores import test_store
 
 pytestmark = pytest.mark.contract
 Nodes = tuple[Commits, Commits]

@@ -17,9 +17,9 @@ from hub.sessions.commit import Commits
 from hub.store.keyring import KeyRing
 from hub.store.store import Store
 from tests.sessions.worlds import BILLING, merge, sections
-from tests.support.nodes import test_store
 from tests.support.sessions import opening, read
 from tests.support.store_proxy import StoreProxy
+from tests.support.stores import test_store
 from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.contract

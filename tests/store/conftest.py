@@ -19,8 +19,8 @@ from hub.core.session import Session
 from hub.store.audit.reading import Reader
 from hub.store.keyring import KeyRing
 from hub.store.store import Store
-from tests.support.nodes import test_store
 from tests.support.sessions import opening
+from tests.support.stores import test_store
 
 SECONDS = 8.0
 

@@ -20,9 +20,9 @@ from typing import IO
 
 import httpx
 
-from hub.store.embedded import EmbeddedStore
 from hub.store.keyring import KeyRing
 from tests.support.provider import Provider
+from tests.support.stores import test_store
 from tests.support.tls import Certificates
 
 ROOT = Path(__file__).parents[2]
@@ -184,46 +184,6 @@ class Cluster:
     def log(self, node: Node) -> str:
         """What a node wrote to standard error."""
         return (self.folder / f"node-{node.port}.log").read_text()
-
-
-class RedisServer:
-    """Debian's ``redis-server``, for the same suite on another store (``HUB_TEST_STORE=redis``)."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._process: subprocess.Popen[bytes] | None = None
-
-    def start(self) -> str:
-        """Start it on a socket of its own."""
-        path = self._folder / "redis.sock"
-        command = ["redis-server", "--port", "0", "--unixsocket", str(path), "--dir", str(self._folder)]
-        self._process = subprocess.Popen([*command, "--appendonly", "yes", "--save", ""], stdout=subprocess.DEVNULL)
-        deadline = time.monotonic() + START_SECONDS
-        while not _accepts(path):
-            assert time.monotonic() < deadline, "redis-server does not start"
-            time.sleep(0.02)
-        return f"unix://{path}"
-
-    def stop(self) -> None:
-        """End it."""
-        if self._process is not None:
-            self._process.terminate()
-            self._process.wait(10)
-
-
-def test_store(folder: Path) -> EmbeddedStore | RedisServer:
-    """The store the suite runs on."""
-    if os.environ.get("HUB_TEST_STORE") == "redis":
-        return RedisServer(folder)
-    return EmbeddedStore(folder)
-
-
-test_store.__test__ = False  # type: ignore[attr-defined]
-
-
-def _accepts(path: Path) -> bool:
-    with socket.socket(socket.AF_UNIX) as probe:
-        return probe.connect_ex(str(path)) == 0
 
 
 def clean_environment() -> dict[str, str]:
