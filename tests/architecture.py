@@ -15,6 +15,7 @@ EDGES = ("sessions", "identity", "core", "telemetry", "errors")
 # fmt: off
 BESIDE_A_HUB = (  # for commands that are no node
     "store.keyring", "store.embedded", "store.visiting", "store.connecting", "store.audit",
+    "store.examining", "identity.fetching", "identity.providers", "identity.jwk",  # hub doctor
 )
 # fmt: on
 MAY_IMPORT: dict[str, tuple[str, ...]] = {

@@ -121,6 +121,14 @@ def config_table(as_json: AsJson = False) -> None:
     table(as_json)
 
 
+@app.command()
+def doctor(config: ConfigFile = None, as_json: AsJson = False) -> None:
+    """Check everything a node needs: key ring, store, identity providers, apps, limits, clocks."""
+    from hub.cli.doctor import doctor
+
+    doctor(config, as_json)
+
+
 @sessions.command("list")
 def sessions_list(
     user: Annotated[str | None, typer.Option(help="Only this user's.")] = None,

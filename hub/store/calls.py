@@ -34,7 +34,7 @@ TRANSIENT = (TryAgainError, ClusterDownError, MasterDownError)
 READ_ONLY_REPLIES = ("MISCONF", "NOREPLICAS", "OOM")
 
 Reply = Any
-_Waiting = tuple[tuple[Any, ...], "asyncio.Future[Reply]"]
+_Waiting = tuple[tuple[Any, ...], "asyncio.Future[Reply]", bool]  # command, answer, whether on time
 
 
 class OutcomeUnknown(Maintenance):
@@ -42,11 +42,14 @@ class OutcomeUnknown(Maintenance):
 
 
 class Calls:
-    """Batches calls onto a few connections. ``on_failure`` hears which mode an answer speaks for."""
+    """Batches calls onto a few connections. ``on_failure`` hears which mode an answer speaks for, ``on_time`` the
+    store's clock (ms)."""
 
-    def __init__(self, connect: Connect, on_failure: Callable[[Mode], None]) -> None:
+    def __init__(
+        self, connect: Connect, on_failure: Callable[[Mode], None], on_time: Callable[[int], None] = lambda _: None
+    ) -> None:
         self._connect = connect
-        self._on_failure = on_failure
+        self._on_failure, self._on_time = on_failure, on_time
         self._refuse: HubError | None = None
         self._waiting: list[_Waiting] = []
         self._idle: list[tuple[AbstractConnection, float]] = []
@@ -59,12 +62,19 @@ class Calls:
 
     def call(self, *command: Any) -> Awaitable[Reply]:
         """Send one command; the awaitable gives its answer or raises a ``HubError`` or ``ResponseError``."""
+        return self._put(command, is_on_time=False)
+
+    def call_on_time(self, *command: Any) -> Awaitable[Reply]:
+        """The same; ``on_time`` has heard the store's clock, as it is at this call, before the answer is given."""
+        return self._put(command, is_on_time=True)
+
+    def _put(self, command: tuple[Any, ...], *, is_on_time: bool) -> Awaitable[Reply]:
         loop = asyncio.get_running_loop()
         future: asyncio.Future[Reply] = loop.create_future()
         if self._refuse is not None:
-            future.set_exception(type(self._refuse)(self._refuse.detail))
+            _refuse(future, type(self._refuse)(self._refuse.detail))
             return future
-        self._waiting.append((command, future))
+        self._waiting.append((command, future, is_on_time))
         if not self._scheduled:
             self._scheduled = True
             loop.call_soon(self._depart)
@@ -90,8 +100,12 @@ class Calls:
         connection: AbstractConnection | None = None
         try:
             connection = await self._lane()
-            await connection.send_packed_command(connection.pack_commands([command for command, _ in batch]))
-            for _, future in batch:
+            is_on_time = any(wanted for _, _, wanted in batch)
+            commands = [command for command, _, _ in batch]
+            await connection.send_packed_command(connection.pack_commands([("TIME",)] * is_on_time + commands))
+            if is_on_time:
+                await self._hear_time(connection)
+            for _, future, _ in batch:
                 await self._receive(connection, future)
             self._idle.append((connection, asyncio.get_running_loop().time()))
         except (RedisError, OSError, asyncio.CancelledError) as error:
@@ -113,6 +127,16 @@ class Calls:
         await establish(connection)
         return connection
 
+    async def _hear_time(self, connection: AbstractConnection) -> None:
+        """One ``TIME`` for all of a batch, first: what it is for was asked before it, and is answered after it."""
+        try:
+            seconds, microseconds = await connection.read_response()
+        except (RedisConnectionError, AuthenticationError):
+            raise
+        except ResponseError:
+            return  # so is what follows, and says why
+        self._on_time(int(seconds) * 1000 + int(microseconds) // 1000)
+
     async def _receive(self, connection: AbstractConnection, future: asyncio.Future[Reply]) -> None:
         try:
             reply = await connection.read_response()
@@ -120,7 +144,7 @@ class Calls:
             raise
         except ResponseError as error:
             if not future.done():
-                future.set_exception(self._translate(error))
+                _refuse(future, self._translate(error))
         else:
             if not future.done():
                 future.set_result(reply)
@@ -136,9 +160,9 @@ class Calls:
 
     def _fail(self, batch: list[_Waiting], was_sent: bool) -> None:
         self._on_failure("maintenance")
-        for _, future in batch:
+        for _, future, _ in batch:
             if not future.done():
-                future.set_exception(OutcomeUnknown() if was_sent else Maintenance())
+                _refuse(future, OutcomeUnknown() if was_sent else Maintenance())
 
     async def _drop_idle(self) -> None:
         idle, self._idle = self._idle, []
@@ -152,6 +176,12 @@ class Calls:
         for connection, _ in self._idle:
             await connection.disconnect()
         self._idle.clear()
+
+
+def _refuse(future: asyncio.Future[Reply], error: Exception) -> None:
+    """Fail one call. Who asks several things and stops at the first that fails need not look at the others."""
+    future.set_exception(error)
+    future.exception()
 
 
 async def _is_dead(connection: AbstractConnection) -> bool:

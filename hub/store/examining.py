@@ -45,7 +45,7 @@ async def examine(url: str, tls: StoreTls, durability: str = "local") -> list[Fi
             found += await _described(connection, durability)
             found += [await _clocks(connection)]
     except ConfigurationError as error:
-        return [Finding("store", "failed", error.detail, "see store_url and store_ca_file, store_cert_file")]
+        return [Finding("store", "failed", str(error).removeprefix("store_url: "), "see store_url and store_ca_file, store_cert_file")]
     except ValueError as error:
         return [Finding("store", "failed", f"store_url: {error}", "see store_url")]
     except (RedisError, OSError, TimeoutError) as error:

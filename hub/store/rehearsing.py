@@ -17,7 +17,7 @@ from redis.exceptions import NoPermissionError, RedisError, ResponseError
 
 from hub.core.finding import Finding
 from hub.core.mode import Mode
-from hub.errors import HubError
+from hub.errors import HubError, ReadOnly
 from hub.store import keys
 from hub.store.calls import Calls
 from hub.store.connecting import Connect, establish
@@ -51,16 +51,18 @@ def commands(tag: str, durability: str = "local") -> Iterator[Command]:
 
 async def rehearse(connect: Connect, durability: str) -> list[Finding]:
     """What this user may do, whether scripts run, whether the feed delivers."""
-    tag, failures = secrets.token_hex(8), list[Mode]()
-    calls = Calls(connect, failures.append)
+    tag, modes = secrets.token_hex(8), list[Mode]()
+    calls, found = Calls(connect, modes.append), list[Finding]()
     try:
         async with asyncio.timeout(PATIENCE_SECONDS * 2):
-            return [await _try_all(calls, tag, durability), await _run_scripts(calls, tag), await _hear(connect, tag)]
+            found.append(await _try_all(calls, tag, durability))
+            found.append(await _run_scripts(calls, tag))
+            found.append(await _hear(connect, tag))
     except (HubError, RedisError, OSError, TimeoutError) as error:
-        said = f"it stopped answering ({type(error).__name__})"
-        return [Finding("store commands", "failed", said, "see its log")]
+        found.append(Finding("store answers", "failed", f"it stopped answering ({_why(error)})", "see its log"))
     finally:
         await calls.close()
+    return found
 
 
 async def _try_all(calls: Calls, tag: str, durability: str) -> Finding:
@@ -91,13 +93,15 @@ async def _run_scripts(calls: Calls, tag: str) -> Finding:
         "rewrap": ([at], ["-", ""]),
     }
     scripts, failed = Scripts(calls), dict[str, str]()
-    await calls.call("SET", mark, 1, "EX", LIFE_SECONDS)
+    with contextlib.suppress(ResponseError, ReadOnly):
+        await calls.call("SET", mark, 1, "EX", LIFE_SECONDS)
     for name in NAMES:
         try:
             await scripts.run(name, *asked[name])
-        except ResponseError as error:
+        except (ResponseError, ReadOnly) as error:
             failed[name] = _why(error)
-    await calls.call("DEL", mark)
+    with contextlib.suppress(ResponseError, ReadOnly):
+        await calls.call("DEL", mark)
     if failed:
         said = "; ".join(f"{name}: {why}" for name, why in failed.items())
         return Finding("store scripts", "failed", said, "allow this user +eval +evalsha and what the scripts call")
@@ -136,6 +140,8 @@ async def _say(connection: AbstractConnection, *command: str) -> object:
 
 def _why(error: BaseException) -> str:
     """Its first word where the store has one for it; the rest may quote what it was sent."""
+    if isinstance(error, HubError):
+        return error.code
     text = str(error).split(" ", 1)[0]
     return text if text.isupper() else type(error).__name__
 

@@ -27,6 +27,7 @@ from hub.errors import Maintenance, Unconfirmed
 from hub.store import keys, records
 from hub.store.calls import Calls, OutcomeUnknown, Reply
 from hub.store.clock import StoreClock
+from hub.store.opened import OpenedRecords
 from hub.store.scripts import Scripts
 from hub.store.sealing import MasterKeys, SealBroken
 from hub.telemetry.security import SecurityEvent, note
@@ -53,6 +54,7 @@ class Records:
         self.calls, self.scripts, self.clock = calls, scripts, clock
         self.masters, self.chain = masters, chain
         self._index_key = index_key
+        self.opened = OpenedRecords()
         self._quarantined: dict[str, None] = {}  # records that did not open when they were read last
 
     def tag_of(self, issuer: str, user: str) -> str:
@@ -79,19 +81,22 @@ class Records:
 
     async def read_with_key(self, sid: str, key: IdempotencyKey | None) -> tuple[Session | None, Remembered | None]:
         """Record and remembered answer, read in one turn."""
-        asks = [self.calls.call("TIME"), self.calls.call("HGETALL", keys.record(sid))]
-        if key is not None:
-            asks.append(self.calls.call("GET", self._idempotency(sid, key)))
-        replies = await asyncio.gather(*asks)
-        self.clock.heard(int(replies[0][0]) * 1000 + int(replies[0][1]) // 1000)
-        remembered = self._remembered(key, replies[2]) if key is not None and replies[2] else None
-        return self._session(sid, records.from_flat(replies[1])), remembered
+        record = self.calls.call_on_time("HGETALL", keys.record(sid))
+        answer = None if key is None else self.calls.call("GET", self._idempotency(sid, key))
+        flat = await record
+        remembered = None
+        if key is not None and answer is not None and (said := await answer):
+            remembered = self._remembered(key, said)
+        return self._session(sid, flat), remembered
 
-    def _session(self, sid: str, fields: records.Fields) -> Session | None:
-        if not fields:
+    def _session(self, sid: str, flat: Sequence[bytes]) -> Session | None:
+        if not flat:
             return None
+        session = self.opened.get(sid, flat)
         try:
-            session = records.read_session(sid, fields, self.masters)
+            if session is None:
+                session = records.read_session(sid, records.from_flat(flat), self.masters)
+                self.opened.put(sid, flat, session)
         except SealBroken as error:
             note(SecurityEvent.SESSION_QUARANTINED, sid=sid, why=str(error))
             self._quarantine(sid)
@@ -156,7 +161,7 @@ class Records:
             case b"missing":
                 return Missing()
         self.clock.heard(int(reply[1]))
-        session = self._session(sid, records.from_flat(reply[2]))
+        session = self._session(sid, reply[2])
         if session is None:
             return Missing()
         return Over(session) if reply[0] == b"over" else Conflict(session)

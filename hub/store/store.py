@@ -63,7 +63,7 @@ class Store:
         self._clock = clock = StoreClock()
         self.health = Health(connect)
         self.health.listeners.append(self._on_mode)
-        self.calls = Calls(connect, self.health.failed)
+        self.calls = Calls(connect, self.health.failed, clock.heard)
         self.chain = Chain(ring.chain.active.secret)
         self._masters = MasterKeys(ring.master.secrets, ring.master.active.kid, look_again)
         index_key = ring.index.active.secret
@@ -107,6 +107,7 @@ class Store:
     def follow_ring(self, ring: KeyRing) -> None:
         """Go on with other keys, and tell those who ask. The index key is the same for ever."""
         self._masters.replace_keys(ring.master.secrets, ring.master.active.kid)
+        self._records.opened.forget()
         self.chain.key = ring.chain.active.secret
         self.presence.key_names = name_keys(ring)
         self._has_news.set()

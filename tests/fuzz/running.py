@@ -40,8 +40,6 @@ def run(target: Target, seconds: float, *, start: int | None = None) -> Outcome:
 
 
 def _batch(target: Target, outcome: Outcome, number: int, deadline: float) -> None:
-    last: list[Any] = [None]
-
     @seed(number)
     @settings(max_examples=BATCH, deadline=None, database=None, phases=PHASES, suppress_health_check=list(HealthCheck))
     @given(target.inputs)
@@ -49,9 +47,12 @@ def _batch(target: Target, outcome: Outcome, number: int, deadline: float) -> No
         if not outcome.crash and time.monotonic() > deadline:
             return
         outcome.inputs += 1
-        last[0] = value
         began = time.thread_time()
-        target.attempt(value)
+        try:
+            target.attempt(value)
+        except Exception:
+            outcome.crashing_input = value
+            raise
         spent = time.thread_time() - began
         outcome.slowest_seconds = max(outcome.slowest_seconds, spent)
         assert spent < SLOWEST_SECONDS, f"took {spent:.2f} s"
@@ -59,4 +60,4 @@ def _batch(target: Target, outcome: Outcome, number: int, deadline: float) -> No
     try:
         attempt()
     except Exception:  # noqa: BLE001 (a crash of any kind is what is looked for)
-        outcome.crash, outcome.crashing_input = traceback.format_exc(), last[0]
+        outcome.crash = traceback.format_exc()
