@@ -13,9 +13,14 @@ RingFile = Annotated[
     Path | None, typer.Option("--file", metavar="FILE", help="The key ring (default: that of the configuration).")
 ]
 KeyUse = Annotated[
-    str, typer.Argument(metavar="USE", help="What the key is for: master, token, chain, cookie or context.")
+    str, typer.Argument(metavar="[USE]", help="What the key is for: master, token, chain, cookie or context.")
 ]
-Kid = Annotated[str, typer.Argument(metavar="KID", help="Name of the key, as `hub keys list` shows it.")]
+Named = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="[USE] KID", help="Name of the key, as `hub keys list` shows it; what it is for may be left out."
+    ),
+]
 
 
 @keys.command("new")
@@ -38,7 +43,7 @@ def keys_list(file: RingFile = None, config: ConfigFile = None, as_json: AsJson 
 
 
 @keys.command("add")
-def keys_add(use: KeyUse, file: RingFile = None, config: ConfigFile = None, as_json: AsJson = False) -> None:
+def keys_add(use: KeyUse = "master", file: RingFile = None, config: ConfigFile = None, as_json: AsJson = False) -> None:
     """Add a key that is `next`: nodes open with it, and do not make anything with it yet."""
     from hub.cli.keys import Ring, add_key
 
@@ -46,16 +51,15 @@ def keys_add(use: KeyUse, file: RingFile = None, config: ConfigFile = None, as_j
 
 
 @keys.command("activate")
-def keys_activate(
-    use: KeyUse, kid: Kid, file: RingFile = None, config: ConfigFile = None, as_json: AsJson = False
-) -> None:
+def keys_activate(named: Named, file: RingFile = None, config: ConfigFile = None, as_json: AsJson = False) -> None:
     """Let nodes make things with this key from now on; the one they used becomes `old`.
 
     Waits until all running nodes have the key, and gives up if one does not get it; with --file, no node is asked.
     """
     from hub.cli.key_life import wait_until_known
-    from hub.cli.keys import Ring, activate_key
+    from hub.cli.keys import Ring, activate_key, use_and_kid
 
+    use, kid = use_and_kid(Ring(file, config), named)
     if file is None:
         wait_until_known(Ring(file, config), use, kid)
     activate_key(Ring(file, config), use, kid, as_json)
@@ -71,9 +75,9 @@ def keys_reseal(file: RingFile = None, config: ConfigFile = None, as_json: AsJso
 
 
 @keys.command("drop")
-def keys_drop(use: KeyUse, kid: Kid, file: RingFile = None, config: ConfigFile = None, as_json: AsJson = False) -> None:
+def keys_drop(named: Named, file: RingFile = None, config: ConfigFile = None, as_json: AsJson = False) -> None:
     """Take a key out of the ring; refused while anything needs it."""
     from hub.cli.key_life import drop_key
-    from hub.cli.keys import Ring
+    from hub.cli.keys import Ring, use_and_kid
 
-    drop_key(Ring(file, config), use, kid, as_json)
+    drop_key(Ring(file, config), *use_and_kid(Ring(file, config), named), as_json)

@@ -8,7 +8,7 @@ import os
 import re
 import secrets
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -82,6 +82,20 @@ def check_use(use: str) -> Use:
         if use == known:
             return known
     raise typer.BadParameter(f"{use[:64]!r} is no use of a key; there are {', '.join(USES)}")
+
+
+def use_and_kid(ring: Ring, named: Sequence[str]) -> tuple[str, str]:
+    """Which key is meant by ``[USE] KID``. Kids are random, so one alone says enough."""
+    if len(named) == 2:
+        return named[0], named[1]
+    if len(named) != 1:
+        raise typer.BadParameter("a key is named by [USE] KID")
+    kid = named[0]
+    uses = [use for use, keys in KeyRing.load(ring.path()).by_use.items() if kid in keys.by_kid]
+    if len(uses) != 1:
+        said = "several keys have this kid; say what it is for too" if uses else "no key of the ring has this kid"
+        raise typer.BadParameter(f"{kid[:64]!r}: {said}")
+    return uses[0], kid
 
 
 def list_keys(ring: Ring, as_json: bool) -> None:

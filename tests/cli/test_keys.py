@@ -73,7 +73,7 @@ def test_add_and_activate_say_what_comes_next(desk: Desk) -> None:
     code, out, _ = desk.run("add", "master")
     kid = next(kid for kid, state in desk.state("master").items() if state == "next")
     assert (code, out.splitlines()[-1]) == (0, f"hub keys activate master {kid}")
-    code, out, _ = desk.run("activate", "master", kid)
+    code, out, _ = desk.run("activate", kid)  # what it is for follows from its name
     assert (code, out.splitlines()[-2:]) == (0, ["hub keys reseal", f"hub keys drop master {first}"])
     assert desk.state("master") == {first: "old", kid: "active"}
 
