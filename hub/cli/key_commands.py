@@ -13,13 +13,11 @@ RingFile = Annotated[
     Path | None, typer.Option("--file", metavar="FILE", help="The key ring (default: that of the configuration).")
 ]
 KeyUse = Annotated[
-    str, typer.Argument(metavar="[USE]", help="What the key is for: master, token, chain, cookie or context.")
+    str, typer.Argument(metavar="[USE]", help="What it is for: master (default), token, chain, cookie or context.")
 ]
 Named = Annotated[
     list[str],
-    typer.Argument(
-        metavar="[USE] KID", help="Name of the key, as `hub keys list` shows it; what it is for may be left out."
-    ),
+    typer.Argument(metavar="[USE] KID", help="Its name, as `hub keys list` shows it; what it is for may be left out."),
 ]
 
 

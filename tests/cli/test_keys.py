@@ -89,10 +89,11 @@ def test_a_context_key_that_apps_may_not_know_yet_is_pointed_out(desk: Desk) -> 
 
 
 USAGE: list[list[str]] = [
-    ["add"],
     ["add", "nothing"],
     ["add", "Master"],
+    ["activate"],
     ["activate", "master"],
+    ["drop", "master", "x", "y"],
     ["activate", "master", "nobody"],
     ["activate", "nothing", "x"],
     ["drop", "master", "nobody"],
