@@ -104,7 +104,7 @@ class Node:
         self._embedded: EmbeddedStore | None = None
         self._ring, url = self._ring_and_url()
         ring, look = self._ring.keys, self._ring.look
-        self.store = Store(url, ring, self.name, assembly.store_tls_of(settings), look)
+        self.store = Store(url, ring, self.name, assembly.store_tls_of(settings), look, settings.durability)
         sections = assembly.sections_of(settings)
         self.masks = assembly.masks_of(ring)
         commits = Commits(self.store, self.store.chain, sections, settings.session.history_changes)

@@ -51,10 +51,8 @@ from hub.store.store import Store
 
 def check_built(settings: Settings) -> None:
     """Refuse what the configuration can say and this version does not do yet, rather than ignore it."""
-    if settings.durability != "local":
-        raise ConfigurationError(f'durability = "{settings.durability}" is not built yet; this version has "local"')
-    if urlsplit(settings.store_url).scheme.startswith(("redis+", "rediss+")):
-        raise ConfigurationError("store_url: Sentinel and Cluster are not built yet; name one server")
+    if urlsplit(settings.store_url).scheme.endswith("+cluster"):
+        raise ConfigurationError("store_url: Cluster is not built yet; name one server, or sentinels")
 
 
 def store_tls_of(settings: Settings) -> StoreTls:

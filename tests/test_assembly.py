@@ -17,9 +17,6 @@ APP = {"upstream": "http://127.0.0.1:9001"}
 @pytest.mark.parametrize(
     ("settings", "named"),
     [
-        ({"durability": "fsynced"}, "durability"),
-        ({"durability": "replicated:1"}, "durability"),
-        ({"store_url": "redis+sentinel://127.0.0.1/main", "keys": {"file": "k"}}, "Sentinel"),
         ({"store_url": "redis+cluster://127.0.0.1", "keys": {"file": "k"}}, "Cluster"),
     ],
 )

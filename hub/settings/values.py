@@ -136,7 +136,7 @@ def read_store_url(value: str) -> str:
         url = urlsplit(value)
     except ValueError:
         raise ValueError("not a URL") from None
-    _check_query(url.query)
+    _check_query(url.query, is_for_sentinels=url.scheme.endswith("+sentinel"))
     if url.scheme == "unix":
         if url.netloc or not url.path.startswith("/"):
             raise ValueError("unix:// needs an absolute path, as in unix:///run/valkey.sock")
@@ -153,9 +153,10 @@ def read_store_url(value: str) -> str:
     return value
 
 
-def _check_query(query: str) -> None:
+def _check_query(query: str, *, is_for_sentinels: bool) -> None:
     """What the query may say. Redis' own libraries would also let it switch the check of certificates off."""
-    if not all(part.partition("=")[0] in ("db", "username", "password") for part in query.split("&") if part):
+    known = {"db", "username", "password"} | ({"sentinel_username", "sentinel_password"} if is_for_sentinels else set())
+    if not all(part.partition("=")[0] in known for part in query.split("&") if part):
         raise ValueError("its query may hold db, username and password; certificates are store_ca_file's business")
 
 

@@ -7,9 +7,10 @@ import ssl
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, Protocol
+from urllib.parse import parse_qsl, unquote, urlsplit
 
-from redis.asyncio.connection import AbstractConnection, ConnectionPool, SSLConnection
+from redis.asyncio.connection import AbstractConnection, Connection, ConnectionPool, SSLConnection
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import AuthenticationError, BusyLoadingError, RedisError
@@ -17,9 +18,9 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from hub.errors import ConfigurationError
+from hub.store.sentinels import Address, NoSuchPrimary, Sentinels, connection_to_primary
 
-Connect: TypeAlias = Callable[[], AbstractConnection]
-
+SENTINEL_PORT = 26379
 CONNECT_SECONDS = 1.0
 CALL_SECONDS = 2.0
 
@@ -47,28 +48,82 @@ class StoreTls:
         return made
 
 
+class Connect(Protocol):
+    """Makes a new, not yet connected connection. ``sentinels``: who says where to, where that may change."""
+
+    sentinels: Sentinels | None
+
+    def __call__(self) -> AbstractConnection: ...
+
+
+class _Connector:
+    def __init__(self, make: Callable[[], AbstractConnection], sentinels: Sentinels | None = None) -> None:
+        self._make, self.sentinels = make, sentinels
+
+    def __call__(self) -> AbstractConnection:
+        return self._make()
+
+
 def connector(url: str, tls: StoreTls | None = None) -> Connect:
     """Something that makes a new, not yet connected connection. ``url`` as in the configuration.
 
     Raises ``ConfigurationError`` for certificates that cannot be used.
     """
-    pool = ConnectionPool.from_url(
-        url,
-        protocol=2,
-        retry=Retry(NoBackoff(), 0),
-        socket_connect_timeout=CONNECT_SECONDS,
-        socket_timeout=CALL_SECONDS,
-        driver_info=None,
-    )
     context = (tls or StoreTls()).context() if url.startswith("rediss") else None
+    if urlsplit(url).scheme.endswith("+sentinel"):
+        return _sentinel_connector(url, context)
+    pool = ConnectionPool.from_url(url, driver_info=None, **_options())
+    return _Connector(lambda: _with_tls(pool.make_connection(), context))  # type: ignore[no-untyped-call]
 
-    def new_connection() -> AbstractConnection:
-        connection: AbstractConnection = pool.make_connection()  # type: ignore[no-untyped-call]
-        if isinstance(connection, SSLConnection):
-            connection.ssl_context.context = context  # one for all: making one reads files
-        return connection
 
-    return new_connection
+def _options() -> dict[str, Any]:
+    return {
+        "protocol": 2,
+        "retry": Retry(NoBackoff(), 0),
+        "socket_connect_timeout": CONNECT_SECONDS,
+        "socket_timeout": CALL_SECONDS,
+    }
+
+
+def _with_tls(connection: AbstractConnection, context: ssl.SSLContext | None) -> AbstractConnection:
+    if isinstance(connection, SSLConnection) and context is not None:
+        connection.ssl_context.context = context  # one for all: making one reads files
+    return connection
+
+
+def _sentinel_connector(url: str, context: ssl.SSLContext | None) -> Connect:
+    """``redis+sentinel://user:password@host:port,host/name``: user and password are for the servers that hold data;
+    sentinels are shown ``sentinel_username`` and ``sentinel_password`` of the query."""
+    parts = urlsplit(url)
+    user, query = parts.netloc.rpartition("@")[0], dict(parse_qsl(parts.query))
+    username, _, password = (unquote(part) for part in user.partition(":"))
+    options = _options() | {"driver_info": None}
+    for_sentinels = _credentials(query.get("sentinel_username", ""), query.get("sentinel_password", ""))
+    for_data = _credentials(query.get("username", username), query.get("password", password))
+    is_tls = context is not None
+    kind = SSLConnection if is_tls else Connection
+
+    def to_sentinel(address: Address) -> AbstractConnection:
+        made = kind(host=address[0], port=address[1], **options, **for_sentinels)
+        return _with_tls(made, context)
+
+    addresses = [_address(text) for text in parts.netloc.rpartition("@")[2].split(",")]
+    sentinels = Sentinels(addresses, unquote(parts.path.strip("/")), to_sentinel, is_tls=is_tls)
+    for_data |= options | {"db": int(query.get("db", 0))}
+    return _Connector(
+        lambda: _with_tls(connection_to_primary(sentinels, is_tls=is_tls, **for_data), context), sentinels
+    )
+
+
+def _credentials(username: str, password: str) -> dict[str, Any]:
+    return {"username": username or None, "password": password or None}
+
+
+def _address(text: str) -> Address:
+    host, colon, port = text.rpartition(":")
+    if not colon or text.endswith("]"):
+        host, port = text, ""
+    return host.strip("[]"), int(port or SENTINEL_PORT)
 
 
 async def establish(connection: AbstractConnection) -> None:
@@ -95,6 +150,8 @@ async def check(connect: Connect) -> None:
 def _why_never(error: BaseException, *, is_tls: bool, is_greeted: bool) -> str | None:
     for cause in _chain(error):
         match cause:
+            case NoSuchPrimary():
+                return "the sentinels watch no primary of this name"
             case AuthenticationError():
                 return "the store refuses this user and password"
             case ssl.SSLCertVerificationError():

@@ -20,6 +20,9 @@ from hub.core.session import EndReason, Session, user_tag
 from hub.core.times import rfc3339
 from hub.errors import Maintenance
 from hub.store import keys, records
+from hub.store.durability import judge_copies
+from hub.store.recent_ends import RecentEnds
+from hub.store.scripts import Scripts
 from hub.store.sessions import Records
 from hub.telemetry.security import SecurityEvent, note
 
@@ -33,6 +36,7 @@ class Ends:
 
     def __init__(self, sessions: Records) -> None:
         self._sessions = sessions
+        self._recent = RecentEnds()
 
     async def end(self, sids: Sequence[str], reason: EndReason, *, detail: str, actor: str, request_id: str) -> Ended:
         """End the sessions named; those that are over already stay as they are."""
@@ -96,13 +100,26 @@ class Ends:
             # A record that does not open cannot seal an ending; it is ended all the same, and stays unused.
             sealed = records.seal_ending(sid, reason, *said, session.data_key) if session else b""
             args += [sid, sealed]
-        reply = await self._sessions.scripts.run("end", key_names, args)
+        replicas = self._sessions.calls.replicas
+        scripts = self._sessions.scripts
+        if which == "due":  # the clock says so: every other copy of the store finds out by itself
+            reply, copies = await scripts.run("end", key_names, args), replicas
+        else:
+            reply, copies = await scripts.run_to_all("end", key_names, args)
         if reply[0] == b"again":
             return None
         self._sessions.clock.heard(int(reply[0]))
+        if which != "due":
+            self._recent.keep(key_names, reason, int(reply[0]) if which == "all" else 0, args[3:])
         if int(reply[1]):
             await self._after(list(targets))
-        return Ended(int(reply[1]))
+        return Ended(int(reply[1]), judge_copies(copies, replicas))
+
+    async def end_again(self, scripts: Scripts) -> None:
+        """The ends of the last minutes once more, where the store may have lost some: what has ended stays ended, and
+        what was opened since is left alone."""
+        again = [scripts.run("end", *each) for each in self._recent.calls()]
+        await asyncio.gather(*again)
 
     async def _after(self, sids: Sequence[str]) -> None:
         """Closing entries and listings; what fails here is completed by whoever meets it."""

@@ -24,6 +24,7 @@ from hub.errors import HubError
 from hub.store import keys
 from hub.store.calls import Calls
 from hub.store.connecting import Connect, establish
+from hub.store.sentinels import Address
 from hub.telemetry.security import SecurityEvent, note
 
 PROBE_EVERY_SECONDS = 2.0
@@ -61,6 +62,7 @@ class Feed:
         self._awaited: dict[str, asyncio.Future[None]] = {}
         self._unconfirmed: dict[str, int] = {}  # SSUBSCRIBEs sent on this connection: only the last answer counts
         self._connection: AbstractConnection | None = None
+        self._closing: set[asyncio.Task[None]] = set()
         self._probe_tag = secrets.token_hex(8)
         self._probe_heard_at = 0.0
         self.is_delivering = False
@@ -85,9 +87,22 @@ class Feed:
             self._confirm(keys.channel(tag))
             await self._say("SUNSUBSCRIBE", keys.channel(tag))
 
-    async def wait_until_up(self) -> None:
-        """Until the feed is connected and subscribed."""
-        await self._up.wait()
+    async def wait_until_up(self, address: Address | None = None) -> None:
+        """Until the feed is connected and subscribed, to this server if one is named."""
+        while True:
+            await self._up.wait()
+            if address is None or self._connection is None or _address_of(self._connection) == address:
+                return
+            self.drop()
+
+    def drop(self) -> None:
+        """The store may be elsewhere by now: what comes over this connection counts as lost."""
+        self.is_delivering = False
+        self._up.clear()
+        if self._connection is not None:
+            task = asyncio.ensure_future(self._connection.disconnect(nowait=True))
+            self._closing.add(task)
+            task.add_done_callback(self._closing.discard)
 
     async def run(self, follower: Follower) -> None:
         """Connect, listen, and after a loss connect again; until cancelled."""
@@ -195,3 +210,7 @@ class Feed:
                 self.is_delivering = False
                 await connection.disconnect(nowait=True)
                 return
+
+
+def _address_of(connection: AbstractConnection) -> Address:
+    return getattr(connection, "host", ""), getattr(connection, "port", 0)

@@ -15,7 +15,8 @@ from redis.asyncio.connection import AbstractConnection
 from redis.exceptions import RedisError, ResponseError
 
 from hub.core.mode import Mode
-from hub.errors import Maintenance, ReadOnly, Unavailable
+from hub.errors import HubError, Maintenance, ReadOnly, Unavailable
+from hub.store import keys
 from hub.store.connecting import Connect, establish
 
 RETRY_SECONDS = (0.1, 2.0)
@@ -25,10 +26,12 @@ log = logging.getLogger("hub.store.health")
 
 
 class Health:
-    """The mode of this node. ``listeners`` are called at each transition; they must not block."""
+    """The mode of this node. ``listeners`` are called at each transition; they must not block. ``is_trusted``: whether
+    what answers may be taken for the store."""
 
     def __init__(self, connect: Connect) -> None:
         self._connect = connect
+        self.is_trusted: Callable[[AbstractConnection], Awaitable[bool]] = _always
         self._recover = asyncio.Event()
         self.mode: Mode = "live"
         self.is_live = asyncio.Event()
@@ -61,8 +64,8 @@ class Health:
         for listener in self.listeners:
             listener(mode)
 
-    async def run(self, feed_up: Callable[[], Awaitable[None]]) -> None:
-        """Whenever the mode is not ``live``, probe until it can be again; until cancelled."""
+    async def run(self, get_ready: Callable[[], Awaitable[None]]) -> None:
+        """Whenever the mode is not ``live``, probe until it can be again, and then get ready; until cancelled."""
         while True:
             await self._recover.wait()
             self._recover.clear()
@@ -72,7 +75,10 @@ class Health:
                 pause = min(pause * 2, RETRY_SECONDS[1])
                 found = await self._probe()
                 if found == "live":
-                    await feed_up()
+                    try:
+                        await get_ready()
+                    except (HubError, RedisError, OSError):
+                        found = "maintenance"
                 if found != self.mode:
                     self._enter(found)
 
@@ -91,9 +97,15 @@ class Health:
     async def _ask(self, connection: AbstractConnection) -> Mode:
         await connection.send_command("PING")
         await connection.read_response()
+        if not await self.is_trusted(connection):
+            return "maintenance"
         try:
-            await connection.send_command("SET", "hub:probe", "1", "EX", "60")
+            await connection.send_command("SET", keys.PROBE, "1", "EX", "60")
             await connection.read_response()
         except ResponseError:
             return "read_only"
         return "live"
+
+
+async def _always(_: AbstractConnection) -> bool:
+    return True

@@ -11,6 +11,7 @@ from hub.core.session import USER_TAG_DIGITS, user_tag
 ALL_SHARDS = 64
 NODES = "hub:nodes"
 OPS = "hub:ops"
+PROBE = "hub:probe"
 
 
 def node_keys(node: str) -> str:

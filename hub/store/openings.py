@@ -8,8 +8,9 @@ from hub.core.ports import NewSession, Opened
 from hub.core.position import Position
 from hub.core.session import Session, user_tag
 from hub.core.times import rfc3339
+from hub.errors import Unconfirmed
 from hub.store import keys, records
-from hub.store.calls import Reply
+from hub.store.calls import Answered
 from hub.store.sessions import Records, published_change
 
 
@@ -26,9 +27,12 @@ class Openings:
         entry = self._first_entry(new)
         chain = store.chain.extend(store.chain.start(new.sid), entry)
         position = position_at(1, chain)
-        reply = await self._run(new, position, chain, data_key, wrapped, entry)
+        answered = await self._run(new, position, chain, data_key, wrapped, entry)
+        reply = answered.reply
         if reply[0] == b"too_early":
             return None
+        if not store.calls.is_durable(answered):
+            raise Unconfirmed
         now, expires, idle = (int(number) for number in reply[:3])
         store.clock.heard(now)
         session = Session(
@@ -60,7 +64,7 @@ class Openings:
 
     async def _run(
         self, new: NewSession, position: Position, chain: bytes, data_key: bytes, wrapped: bytes, entry: bytes
-    ) -> Reply:
+    ) -> Answered:
         tag, sealed = user_tag(new.sid), records.seal_entry(new.sid, position, entry, data_key)
         key_names = [
             keys.record(new.sid),
@@ -77,4 +81,4 @@ class Openings:
             fields += ["hint", records.seal_hint(new.sid, new.id_token, data_key)]
         published = published_change(new.sid, position, sealed)
         args = [new.sid, *limits, sealed, published, chain, *fields]
-        return await self._sessions.scripts.run("open", key_names, args)
+        return await self._sessions.scripts.run_durably("open", key_names, args)

@@ -34,6 +34,7 @@ def commands(tag: str, durability: str = "local") -> Iterator[Command]:
     """In an order in which each finds what it needs."""
     name = f"{keys.channel(tag)}:doctor"
     text, table, bag, ranks, stream = (f"{name}:{kind}" for kind in ("text", "table", "bag", "ranks", "stream"))
+    yield ("ROLE",)
     yield from [("PING",), ("TIME",), ("SET", text, "1", "EX", LIFE_SECONDS), ("GET", text), ("EXISTS", text)]
     yield from [("EXPIRE", text, LIFE_SECONDS), ("PEXPIRETIME", text)]
     yield from [("HSET", table, "f", "1"), ("HGET", table, "f"), ("HMGET", table, "f"), ("HGETALL", table)]

@@ -87,7 +87,17 @@ class Records:
         remembered = None
         if key is not None and answer is not None and (said := await answer):
             remembered = self._remembered(key, said)
+            await self._confirm(self._idempotency(sid, key))
         return self._session(sid, flat), remembered
+
+    async def _confirm(self, remembered_at: str) -> None:
+        """An answer given again is worth what the first one was: its key's life starts anew, which is a write, and what
+        that waits for includes the commit. Raises ``Unconfirmed``."""
+        if self.calls.durability.is_local:
+            return
+        answered = await self.calls.call_durably("EXPIRE", remembered_at, IDEMPOTENCY_SECONDS)
+        if not self.calls.is_durable(answered):
+            raise Unconfirmed
 
     def _session(self, sid: str, flat: Sequence[bytes]) -> Session | None:
         if not flat:
@@ -126,7 +136,7 @@ class Records:
         sealed = records.seal_entry(sid, after.position, after.entry, before.data_key)
         answer = self._to_remember(key, before.position, after.position, True) if key else ""
         try:
-            reply = await self.scripts.run(
+            answered = await self.scripts.run_durably(
                 "commit",
                 [
                     keys.record(sid),
@@ -149,7 +159,9 @@ class Records:
             )
         except OutcomeUnknown:
             return await self._find_out(before, after)
-        return self._commit_outcome(sid, reply, key)
+        if answered.reply[0] in (b"done", b"replay") and not self.calls.is_durable(answered):
+            raise Unconfirmed
+        return self._commit_outcome(sid, answered.reply, key)
 
     def _commit_outcome(self, sid: str, reply: Reply, key: IdempotencyKey | None) -> CommitOutcome:
         match reply[0]:
@@ -169,6 +181,8 @@ class Records:
     async def _find_out(self, before: Session, after: Revision) -> CommitOutcome:
         """The store was asked and did not answer: see whether history has the chain that was computed."""
         revision = f"{after.position.revision}-0"
+        if not self.calls.durability.is_local:
+            raise Unconfirmed  # it is not enough that it is there; who asks again under its key has that confirmed
         try:
             async with asyncio.timeout(FIND_OUT_SECONDS):
                 found = await self._ask_when_it_answers("XRANGE", keys.history(before.sid), revision, revision)
@@ -191,7 +205,9 @@ class Records:
 
     async def remember(self, sid: str, key: IdempotencyKey, unchanged_at: Position) -> None:
         answer = self._to_remember(key, unchanged_at, unchanged_at, False)
-        await self.calls.call("SET", self._idempotency(sid, key), answer, "EX", IDEMPOTENCY_SECONDS, "NX")
+        command = ("SET", self._idempotency(sid, key), answer, "EX", IDEMPOTENCY_SECONDS, "NX")
+        if not self.calls.is_durable(await self.calls.call_durably(*command)):
+            raise Unconfirmed
 
     def _idempotency(self, sid: str, key: IdempotencyKey) -> str:
         return keys.idempotency(sid, keys.digest(self._index_key, key.actor.encode(), key.key.encode()))

@@ -33,6 +33,7 @@ from hub.store import records
 from hub.store.calls import Calls
 from hub.store.clock import StoreClock
 from hub.store.connecting import StoreTls, check, connector
+from hub.store.durability import Durability
 from hub.store.ends import Ends
 from hub.store.feed import Feed
 from hub.store.health import Health
@@ -44,6 +45,8 @@ from hub.store.listing import Listing
 from hub.store.once import Once
 from hub.store.openings import Openings
 from hub.store.presence import NODE_BEAT_SECONDS, Presence
+from hub.store.replicas import Replicas
+from hub.store.returning import get_ready
 from hub.store.scripts import Scripts
 from hub.store.sealing import MasterKeys, SealBroken
 from hub.store.sessions import Records
@@ -57,13 +60,23 @@ class Store:
     """All of it. ``start`` before use, ``stop`` after."""
 
     def __init__(
-        self, url: str, ring: KeyRing, node: str, tls: StoreTls | None = None, look_again: LookAgain = nowhere
+        self,
+        url: str,
+        ring: KeyRing,
+        node: str,
+        tls: StoreTls | None = None,
+        look_again: LookAgain = nowhere,
+        durability: str = "local",
     ) -> None:
         self._connect = connect = connector(url, tls)
         self._clock = clock = StoreClock()
         self.health = Health(connect)
         self.health.listeners.append(self._on_mode)
-        self.calls = Calls(connect, self.health.failed, clock.heard)
+        self.calls = Calls(connect, self.health.failed, clock.heard, Durability.parse(durability))
+        self._replicas = Replicas(connect, self.calls, self.health.failed)
+        self.health.is_trusted = self._replicas.is_trusted
+        if connect.sentinels is not None:
+            connect.sentinels.on_moved = lambda: self.health.failed("maintenance")
         self.chain = Chain(ring.chain.active.secret)
         self._masters = MasterKeys(ring.master.secrets, ring.master.active.kid, look_again)
         index_key = ring.index.active.secret
@@ -80,6 +93,7 @@ class Store:
         self._has_news = asyncio.Event()
         self.feed = Feed(connect, self.calls)
         self._tasks: list[asyncio.Task[None]] = []
+        self._dropping: asyncio.Future[None] | None = None
 
     @property
     def clock(self) -> Clock:
@@ -92,13 +106,15 @@ class Store:
 
         Raises ``HubError`` without a store, ``ConfigurationError`` where it and this node do not trust each other.
         """
-        await check(self._connect)
+        await check(connect := self._connect)
         time = await self.calls.call("TIME")
         self._clock.heard(int(time[0]) * 1000 + int(time[1]) // 1000)
+        await self._replicas.check_durability()
         await self.presence.beat()
         self._tasks = [
             asyncio.create_task(self.feed.run(follower)),
-            asyncio.create_task(self.health.run(self.feed.wait_until_up)),
+            asyncio.create_task(self.health.run(lambda: get_ready(connect, self.feed, self._ends))),
+            asyncio.create_task(self._replicas.run(self.health.is_live)),
             asyncio.create_task(self._beat()),
             asyncio.create_task(self._sweep()),
         ]
@@ -129,6 +145,9 @@ class Store:
 
     def _on_mode(self, mode: Mode) -> None:
         self.calls.refuse(self.health.refusal)
+        if mode == "maintenance" and self._connect.sentinels is not None:
+            self._dropping = asyncio.ensure_future(self.calls.drop())
+            self.feed.drop()
 
     async def _beat(self) -> None:
         while True:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from importlib.resources import files
 from typing import Any, Literal, TypeAlias
 
 from redis.exceptions import NoScriptError
 
-from hub.store.calls import Calls, Reply
+from hub.store.calls import Answered, Calls, Reply
 
 Name: TypeAlias = Literal["open", "commit", "touch", "end", "close", "rewrap"]
 NAMES: tuple[Name, ...] = ("open", "commit", "touch", "end", "close", "rewrap")
@@ -27,7 +27,22 @@ class Scripts:
 
     async def run(self, name: Name, keys: Sequence[str], args: Sequence[Any]) -> Reply:
         """Run one script; the answer is as its file says."""
+        return await self._run(self._calls.call, name, keys, args)
+
+    async def run_durably(self, name: Name, keys: Sequence[str], args: Sequence[Any]) -> Answered:
+        """The same, answered once it is as durable as configured, or is not so in time."""
+        answered: Answered = await self._run(self._calls.call_durably, name, keys, args)
+        return answered
+
+    async def run_to_all(self, name: Name, keys: Sequence[str], args: Sequence[Any]) -> Answered:
+        """The same, answered once all replicas have it, or not in time."""
+        answered: Answered = await self._run(self._calls.call_to_all, name, keys, args)
+        return answered
+
+    async def _run(
+        self, call: Callable[..., Awaitable[Any]], name: Name, keys: Sequence[str], args: Sequence[Any]
+    ) -> Any:
         try:
-            return await self._calls.call("EVALSHA", self._digests[name], len(keys), *keys, *args)
+            return await call("EVALSHA", self._digests[name], len(keys), *keys, *args)
         except NoScriptError:
-            return await self._calls.call("EVAL", self._sources[name], len(keys), *keys, *args)
+            return await call("EVAL", self._sources[name], len(keys), *keys, *args)

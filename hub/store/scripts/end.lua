@@ -1,6 +1,7 @@
 -- End sessions of one user, whatever their positions: all that are named, in one act.
 -- KEYS: live sids of the user, not-before, channel, then for each session its record and its presence
--- ARGV: reason, 'named' | 'all' | 'due', spared sid (with 'all'), then for each session its sid and sealed ending
+-- ARGV: reason, 'named' | 'all' | 'due' | 'again', spared sid (with 'all') or not-before as it was (with 'again'),
+--       then for each session its sid and sealed ending
 -- Answers {'again'} where 'all' does not name exactly the user's live sessions; else {now, how many ended now}.
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
@@ -12,6 +13,9 @@ if ARGV[2] == 'all' then
     if not named[sid] then return {'again'} end
   end
   redis.call('SET', KEYS[2], now, 'PX', 86400000)
+end
+if ARGV[2] == 'again' and tonumber(ARGV[3]) > tonumber(redis.call('GET', KEYS[2]) or 0) then
+  redis.call('SET', KEYS[2], ARGV[3], 'PX', 86400000)
 end
 local ended = 0
 for i = 1, count do

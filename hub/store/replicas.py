@@ -1,0 +1,143 @@
+"""The copies of the store: how many there are, and whether its primary still reaches any.
+
+A primary that is cut off from its replicas may have been replaced without knowing it, and a node beside it would go on
+answering. So every second something is written and has to arrive at a replica; when nothing has for three seconds, the
+store is not trusted until something does, or until most sentinels say that this is the primary.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+
+from redis.asyncio.connection import AbstractConnection
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import NoPermissionError, ReadOnlyError, ResponseError
+
+from hub.core.mode import Mode
+from hub.errors import ConfigurationError, HubError
+from hub.store import keys
+from hub.store.calls import Calls, Reply
+from hub.store.connecting import Connect
+
+EVERY_SECONDS = 1.0
+LATEST_SECONDS = 3.0
+CONFIRM_MS = 900
+
+log = logging.getLogger("hub.store.replicas")
+
+
+class Replicas:
+    """Watches them; keeps ``calls.replicas`` true."""
+
+    def __init__(self, connect: Connect, calls: Calls, on_isolated: Callable[[Mode], None]) -> None:
+        self._sentinels, self._calls, self._on_isolated = connect.sentinels, calls, on_isolated
+        self._are_expected = False  # whether there have been any: behind sentinels none may just vanish
+
+    # start
+
+    async def check_durability(self) -> None:
+        """Raise ``ConfigurationError`` for a durability that this store cannot have; warn of one it has not now."""
+        wanted = self._calls.durability
+        await self._count()
+        if wanted.fsynced:
+            try:
+                await self._calls.call("WAITAOF", 1, 0, 1)
+            except ResponseError as error:
+                raise ConfigurationError(f'durability: "fsynced" cannot be had: {_why_not(error)}') from None
+        if self._calls.replicas < wanted.replicas:
+            log.warning("replicas_missing", extra={"replicas": self._calls.replicas, "wanted": wanted.replicas})
+        if wanted.replicas and not await self._has_least_replicas():
+            hint = "set min-replicas-to-write, so that a primary that is cut off refuses writes by itself"
+            log.warning("replicas_not_required", extra={"hint": hint})
+
+    async def _has_least_replicas(self) -> bool:
+        try:
+            said = await self._calls.call("INFO", "replication")
+        except NoPermissionError:
+            return True  # nobody knows
+        return b"min_slaves_good_slaves" in said
+
+    # while it runs
+
+    async def run(self, is_live: asyncio.Event) -> None:
+        """Write and wait, every second; until cancelled."""
+        loop = asyncio.get_running_loop()
+        while True:
+            await is_live.wait()
+            confirmed_at = loop.time()
+            while is_live.is_set():
+                if await self._is_confirmed():
+                    confirmed_at = loop.time()
+                elif loop.time() - confirmed_at > LATEST_SECONDS and is_live.is_set():
+                    log.warning("replicas_unreachable", extra={"seconds": LATEST_SECONDS})
+                    self._on_isolated("maintenance")
+                await asyncio.sleep(EVERY_SECONDS)
+
+    async def _is_confirmed(self) -> bool:
+        try:
+            await self._count()
+            if not self._may_be_isolated:
+                return True
+            answered = await self._calls.call_to_any("SET", keys.PROBE, "1", "EX", "60")
+        except (HubError, ResponseError):
+            return False
+        return _is_at_one(answered.copies) or await self._is_vouched_for()
+
+    async def _count(self) -> None:
+        try:
+            self._heard(await self._calls.call("ROLE"))
+        except NoPermissionError:
+            return
+
+    def _heard(self, role: Reply) -> None:
+        self._calls.replicas = len(role[2]) if role[0] == b"master" else 0
+        self._are_expected = self._are_expected or (self._sentinels is not None and self._calls.replicas > 0)
+
+    @property
+    def _may_be_isolated(self) -> bool:
+        return self._calls.replicas > 0 or self._are_expected
+
+    async def _is_vouched_for(self) -> bool:
+        """Asking also finds out whether another one is the primary by now."""
+        if self._sentinels is None or self._sentinels.current is None:
+            return False
+        return await self._sentinels.do_most_name(self._sentinels.current)
+
+    # on the way back
+
+    async def is_trusted(self, connection: AbstractConnection) -> bool:
+        """Whether the primary at the other end reaches a replica, or has none to reach. Raises ``RedisError``."""
+        try:
+            self._heard(await _ask(connection, "ROLE"))
+            if not self._may_be_isolated:
+                return True
+            await _ask(connection, "SET", keys.PROBE, "1", "EX", "60")
+            copies = await _ask(connection, "WAIT", 1, CONFIRM_MS)
+        except ReadOnlyError:
+            return True  # a replica that was named as the store: it can be read
+        except NoPermissionError:
+            return True
+        except RedisConnectionError:
+            raise
+        except ResponseError:
+            copies = 0
+        return _is_at_one(copies) or await self._is_vouched_for()
+
+
+def _is_at_one(copies: Reply) -> bool:
+    return isinstance(copies, int) and copies >= 1
+
+
+async def _ask(connection: AbstractConnection, *command: str | int) -> Reply:
+    await connection.send_command(*command)
+    return await connection.read_response()
+
+
+def _why_not(error: ResponseError) -> str:
+    if "unknown command" in str(error):
+        return "the store is older than 7.2"
+    if isinstance(error, NoPermissionError):
+        return "the store's user may not use WAITAOF"
+    return "the store keeps no append-only file (set appendonly yes)"

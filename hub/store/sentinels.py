@@ -1,0 +1,138 @@
+"""Which server is the primary now: asked of the sentinels for every new connection, and never taken on trust.
+
+The answer with the newest configuration counts, as soon as most sentinels have answered; and the server named has to
+say itself that it is a primary. Nothing is remembered for the next connection but who it was, so that a move is noticed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+from collections.abc import Callable, Sequence
+from typing import Any, TypeAlias
+
+from redis.asyncio.connection import AbstractConnection, Connection, SSLConnection
+from redis.exceptions import AuthenticationError, NoPermissionError, RedisError, ResponseError
+from redis.exceptions import ConnectionError as RedisConnectionError
+
+Address: TypeAlias = tuple[str, int]
+
+ASK_SECONDS = 1.0
+NO_SUCH = "No such master"
+
+
+class NoSuchPrimary(RedisConnectionError):
+    """The sentinels can be reached, and watch nothing of this name."""
+
+
+class Sentinels:
+    """The sentinels of one primary. ``on_moved`` is called when the answer is another one than before."""
+
+    def __init__(
+        self, addresses: Sequence[Address], name: str, connect: Callable[[Address], AbstractConnection], *, is_tls: bool
+    ) -> None:
+        self.addresses, self.name, self._is_tls = addresses, name, is_tls
+        self._connect = connect
+        self.current: Address | None = None
+        self.on_moved: Callable[[], None] = lambda: None
+
+    async def primary(self) -> Address:
+        """Where it is. Raises ``RedisConnectionError``, or what the sentinels object to."""
+        found = await self._ask_most()
+        _, address = max(found, key=lambda answer: answer[0])
+        if not self._is_tls and not _is_loopback(address[0]):
+            raise RedisConnectionError("the sentinels name a primary on another machine, which needs TLS")
+        before, self.current = self.current, address
+        if before is not None and before != address:
+            self.on_moved()
+        return address
+
+    async def do_most_name(self, address: Address) -> bool:
+        """Whether most sentinels, of all there are, can be reached and hold this one for the primary."""
+        try:
+            found = await self._ask_most()
+        except (RedisError, OSError):
+            return False
+        return sum(each == address for _, each in found) * 2 > len(self.addresses)
+
+    async def _ask_most(self) -> list[tuple[int, Address]]:
+        """Answers as ``(configuration epoch, address)``: of most of them, or of those that answer in time."""
+        asking = [asyncio.ensure_future(self._ask(address)) for address in self.addresses]
+        found, errors = list[tuple[int, Address]](), list[BaseException]()
+        try:
+            for answer in asyncio.as_completed(asking):
+                try:
+                    found.append(await answer)
+                except (RedisError, OSError) as error:
+                    errors.append(error)
+                if len(found) * 2 > len(self.addresses):
+                    break
+        finally:
+            for task in asking:
+                task.cancel()
+            await asyncio.gather(*asking, return_exceptions=True)
+        if not found:
+            never = [error for error in errors if isinstance(error, AuthenticationError | NoSuchPrimary)]
+            raise next(iter(never or errors))
+        return found
+
+    async def _ask(self, address: Address) -> tuple[int, Address]:
+        connection = self._connect(address)
+        try:
+            async with asyncio.timeout(ASK_SECONDS):
+                await connection.connect()  # type: ignore[no-untyped-call]
+                await connection.send_command("SENTINEL", "MASTER", self.name)
+                said = await connection.read_response()
+        except NoPermissionError as error:
+            raise AuthenticationError(str(error)) from None
+        except ResponseError as error:
+            raise (NoSuchPrimary(self.name) if NO_SUCH in str(error) else RedisConnectionError(str(error))) from None
+        finally:
+            await connection.disconnect(nowait=True)
+        return _read(said)
+
+
+def _read(said: Any) -> tuple[int, Address]:
+    """What ``SENTINEL MASTER`` says: names and values in turn."""
+    try:
+        facts = dict(zip(said[::2], said[1::2], strict=True))
+        return int(facts[b"config-epoch"]), (facts[b"ip"].decode(), int(facts[b"port"]))
+    except (KeyError, TypeError, ValueError):
+        raise RedisConnectionError("a sentinel does not answer as one") from None
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+class _ToPrimary(Connection):
+    """A connection that asks where to go when it connects, and then asks whether it has come to the right place."""
+
+    def __init__(self, *, sentinels: Sentinels, **options: Any) -> None:
+        super().__init__(**options)
+        self._sentinels = sentinels
+
+    async def _connect(self) -> None:
+        self.host, self.port = await self._sentinels.primary()
+        await super()._connect()  # type: ignore[no-untyped-call]
+
+    async def on_connect_check_health(self, check_health: bool = True) -> None:
+        """After the greeting: ``ROLE``."""
+        await super().on_connect_check_health(check_health=check_health)
+        await self.send_command("ROLE")
+        said = await self.read_response()
+        if said[0] != b"master":
+            raise RedisConnectionError("the server that the sentinels name is no primary")
+
+
+class _ToPrimaryOverTls(_ToPrimary, SSLConnection):
+    """The same over TLS."""
+
+
+def connection_to_primary(sentinels: Sentinels, *, is_tls: bool, **options: Any) -> AbstractConnection:
+    """A new, not yet connected connection to whichever server is the primary by then."""
+    kind = _ToPrimaryOverTls if is_tls else _ToPrimary
+    return kind(sentinels=sentinels, **options)
