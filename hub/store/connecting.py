@@ -72,7 +72,11 @@ def connector(url: str, tls: StoreTls | None = None) -> Connect:
     context = (tls or StoreTls()).context() if url.startswith("rediss") else None
     if urlsplit(url).scheme.endswith("+sentinel"):
         return _sentinel_connector(url, context)
-    pool = ConnectionPool.from_url(url, driver_info=None, **_options())
+    pool = ConnectionPool.from_url(
+        url,
+        driver_info=None,
+        **_options(),
+    )
     return _Connector(lambda: _with_tls(pool.make_connection(), context))  # type: ignore[no-untyped-call]
 
 

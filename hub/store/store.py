@@ -106,14 +106,14 @@ class Store:
 
         Raises ``HubError`` without a store, ``ConfigurationError`` where it and this node do not trust each other.
         """
-        await check(connect := self._connect)
+        await check(self._connect)
         time = await self.calls.call("TIME")
         self._clock.heard(int(time[0]) * 1000 + int(time[1]) // 1000)
         await self._replicas.check_durability()
         await self.presence.beat()
         self._tasks = [
             asyncio.create_task(self.feed.run(follower)),
-            asyncio.create_task(self.health.run(lambda: get_ready(connect, self.feed, self._ends))),
+            asyncio.create_task(self.health.run(lambda: get_ready(self._connect, self.feed, self._ends))),
             asyncio.create_task(self._replicas.run(self.health.is_live)),
             asyncio.create_task(self._beat()),
             asyncio.create_task(self._sweep()),

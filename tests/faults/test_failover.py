@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -17,7 +17,7 @@ from tests.support.answers import good, problem
 from tests.support.histories import documents, nothing_lost
 from tests.support.load import Load, new_key
 from tests.support.nodes import Node, cluster
-from tests.support.replicated import Replicated, Server, replicated
+from tests.support.replicated import Replicated, replicated
 from tests.support.tabs import MERGE, as_service, as_user, log_in, merge
 from tests.support.truth import truth
 from tests.support.waiting import eventually
@@ -37,8 +37,7 @@ async def stage(durability: str) -> AsyncIterator[tuple[Replicated, list[Node], 
     with cluster() as made:
         async with replicated(made.folder) as store:
             made.store_url = store.url
-            more = {"HUB_DURABILITY": durability}
-            nodes = [await asyncio.to_thread(lambda: made.node(**more)) for _ in range(2)]
+            nodes = [await asyncio.to_thread(lambda: made.node(HUB_DURABILITY=durability)) for _ in range(2)]
             async with Load(made, nodes, 0.0) as load:
                 yield store, nodes, load
             for node in nodes:  # before the store goes, so that they leave in peace
@@ -54,46 +53,6 @@ async def until_more(load: Load, count: int) -> None:
         return len(acknowledged) >= goal
 
     await eventually(are_there, BACK_SECONDS)
-
-
-async def fall_behind(store: Replicated) -> list[Server]:
-    """The replicas get nothing more from the primary; they have to be continued."""
-    behind = await asyncio.to_thread(store.replicas)
-    for replica in behind:
-        replica.signal(signal.SIGSTOP)
-    primary = next(server for server in store.servers if server not in behind)
-    assert await asyncio.to_thread(primary.ask, "CLIENT", "KILL", "TYPE", "replica")
-    return behind
-
-
-async def fail_over(store: Replicated, behind: Sequence[Server] = ()) -> Server:
-    """``kill -9`` of the primary, then those behind go on; it comes back as a replica of the one promoted, which is
-    the answer."""
-    old = next(server for server in store.servers if server.is_running and server not in behind)
-    if not behind:
-        old = await asyncio.to_thread(lambda: store.primary)
-    old.kill()
-    for replica in behind:
-        replica.signal(signal.SIGCONT)
-    new = await asyncio.to_thread(store.until_moved, old)
-    old.start(f"replicaof 127.0.0.1 {new.port}")
-    await asyncio.to_thread(lambda: _until(store.is_whole))
-    return new
-
-
-def _until(fact: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + BACK_SECONDS
-    while not fact():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-
-
-async def until_replicated(store: Replicated) -> None:
-    """Until all replicas have what the primary has now."""
-    primary = await asyncio.to_thread(lambda: store.primary)
-    offset = primary.ask("ROLE")[1]
-    servers = [server for server in store.servers if server is not primary]
-    await asyncio.to_thread(lambda: _until(lambda: all(server.ask("ROLE")[4] >= offset for server in servers)))
 
 
 def writers(load: Load) -> list[Any]:
@@ -119,7 +78,7 @@ async def test_nothing_acknowledged_is_lost_when_all_replicas_confirm(row: Calla
         try:
             for number in range(FAILOVERS):
                 await until_more(load, 20)
-                await fail_over(store)
+                await store.fail_over()
                 if number == 0:
                     await load.end(ending, 0, FEED_SECONDS)
             await until_more(load, 20)
@@ -145,11 +104,11 @@ async def test_what_replicas_do_not_confirm_is_not_acknowledged(row: Callable[[s
         try:
             async with as_service(nodes[0]) as service:
                 await until_more(load, 20)
-                behind = await fall_behind(store)
+                behind = await store.fall_behind()
                 for _ in range(2):  # new, then a replay
                     answer = await service.patch(path, content=b'{"profile": {"once": 1}}', headers=headers)
                     problem(answer, 503, "unconfirmed")
-                await fail_over(store, behind)
+                await store.fail_over(behind)
                 await until_more(load, 20)
                 good(await service.patch(path, content=b'{"profile": {"once": 1}}', headers=headers))
         finally:
@@ -170,13 +129,13 @@ async def test_a_loss_with_local_durability_is_seen_by_every_tab(row: Callable[[
         async with as_service(nodes[0]) as service, as_service(nodes[1]) as other:
             kept = good(await merge(service, sid, {"profile": {"kept": 1}}))
             assert all([await copy.until_at(kept["position"], 5) for copy in track.copies])
-            await until_replicated(store)
-            behind = await fall_behind(store)
+            await store.until_replicated()
+            behind = await store.fall_behind()
             for number in range(5):
                 assert await load.commit(track, number, load.ops(key := new_key(number)), key)
             lost = track.recorded.acknowledged[-1].position
             assert all([await copy.until_at(lost, 5) for copy in track.copies])
-            await fail_over(store, behind)
+            await store.fail_over(behind)
 
             async def are_ready() -> bool:
                 return all([(await each.get("/readyz")).status_code == 200 for each in (service, other)])

@@ -11,7 +11,7 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -65,14 +65,14 @@ class Server:
         file.write_text("\n".join([*own, *self.more, *lines]) + "\n")
         command = [self.program, str(file), *(["--sentinel"] if self.is_sentinel else [])]
         with (self.folder / "log").open("ab") as log:
-            self.process = subprocess.Popen(
+            self.process = subprocess.Popen(  # noqa: PLW1509 - before any thread
                 command, stdout=log, stderr=log, start_new_session=True, preexec_fn=_die_with_parent
             )
         wait_for(lambda: self.ask("PING") in (b"PONG", True))
 
     def ask(self, *command: Any) -> Any:
         """One command, on a connection of its own; ``None`` where nothing answers."""
-        client = Redis(host="127.0.0.1", port=self.port, socket_timeout=1, socket_connect_timeout=1, **self.options)
+        client: Any = Redis(host="127.0.0.1", port=self.port, socket_timeout=1, socket_connect_timeout=1, **self.options)
         try:
             return client.execute_command(*command)
         except (RedisError, OSError):
@@ -86,7 +86,7 @@ class Server:
         return self.process is not None and self.process.poll() is None
 
     def signal(self, number: int) -> None:
-        """SIGSTOP, SIGCONT, …"""
+        """SIGSTOP, SIGCONT and so on."""
         assert self.process is not None
         os.kill(self.process.pid, number)
 
@@ -100,7 +100,7 @@ class Server:
     def is_primary(self) -> bool:
         """Whether it says so."""
         role = self.ask("ROLE") if self.is_running else None
-        return bool(role) and role[0] == b"master"
+        return role is not None and role[0] == b"master"
 
 
 def wait_for(fact: Callable[[], Any], seconds: float = SECONDS) -> None:
@@ -184,6 +184,39 @@ class Replicated:
     def is_whole(self) -> bool:
         """Whether all servers are copies of the primary again."""
         return self.copies_of(self.primary) == len(self.servers) - 1
+
+    # what happens to it, from a test
+
+    async def until_replicated(self) -> None:
+        """Until all replicas have what the primary has now."""
+        primary = await asyncio.to_thread(lambda: self.primary)
+        offset = primary.ask("ROLE")[1]
+        replicas = [server for server in self.servers if server is not primary]
+        await asyncio.to_thread(wait_for, lambda: all(server.ask("ROLE")[4] >= offset for server in replicas))
+
+    async def fall_behind(self) -> list[Server]:
+        """The replicas get nothing more from the primary; they have to be continued."""
+        behind = await asyncio.to_thread(self.replicas)
+        for replica in behind:
+            replica.signal(signal.SIGSTOP)
+        primary = next(server for server in self.servers if server not in behind)
+        assert await asyncio.to_thread(primary.ask, "CLIENT", "KILL", "TYPE", "replica")
+        return behind
+
+    async def fail_over(self, behind: Sequence[Server] = ()) -> Server:
+        """``kill -9`` of the primary, then those ``behind`` go on; it comes back as a replica of the one promoted,
+        which is the answer."""
+        if behind:
+            old = next(server for server in self.servers if server.is_running and server not in behind)
+        else:
+            old = await asyncio.to_thread(lambda: self.primary)
+        old.kill()
+        for replica in behind:
+            replica.signal(signal.SIGCONT)
+        new = await asyncio.to_thread(self.until_moved, old)
+        old.start(f"replicaof 127.0.0.1 {new.port}")  # on this thread
+        await asyncio.to_thread(wait_for, self.is_whole)
+        return new
 
     def stop(self) -> None:
         """Kill all."""
