@@ -62,6 +62,7 @@ class Feed:
         self._awaited: dict[str, asyncio.Future[None]] = {}
         self._unconfirmed: dict[str, int] = {}  # SSUBSCRIBEs sent on this connection: only the last answer counts
         self._connection: AbstractConnection | None = None
+        self._is_wanted = asyncio.Event()
         self._closing: set[asyncio.Task[None]] = set()
         self._probe_tag = secrets.token_hex(8)
         self._probe_heard_at = 0.0
@@ -87,13 +88,17 @@ class Feed:
             self._confirm(keys.channel(tag))
             await self._say("SUNSUBSCRIBE", keys.channel(tag))
 
-    async def wait_until_up(self, address: Address | None = None) -> None:
-        """Until the feed is connected and subscribed, to this server if one is named."""
-        while True:
-            await self._up.wait()
-            if address is None or self._connection is None or _address_of(self._connection) == address:
-                return
-            self.drop()
+    async def wait_until_up(self) -> None:
+        """Until the feed is connected and subscribed; it tries at once, as the store is there."""
+        if not self._up.is_set():
+            self._is_wanted.set()
+        await self._up.wait()
+
+    @property
+    def address(self) -> Address | None:
+        """The server it is connected to, where it knows."""
+        host, port = getattr(self._connection, "host", None), getattr(self._connection, "port", 0)
+        return None if host is None else (host, port)
 
     def drop(self) -> None:
         """The store may be elsewhere by now: what comes over this connection counts as lost."""
@@ -121,7 +126,9 @@ class Feed:
                 self._up.clear()
                 self._connection = None
             lost_before = True
-            await asyncio.sleep(pause)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._is_wanted.wait(), pause)
+            self._is_wanted.clear()
             pause = min(pause * 2, RETRY_SECONDS[1])
 
     async def _listen(self, lost_before: bool) -> None:
@@ -210,7 +217,3 @@ class Feed:
                 self.is_delivering = False
                 await connection.disconnect(nowait=True)
                 return
-
-
-def _address_of(connection: AbstractConnection) -> Address:
-    return getattr(connection, "host", ""), getattr(connection, "port", 0)

@@ -8,12 +8,13 @@ store is not trusted until something does, or until most sentinels say that this
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Callable
 
 from redis.asyncio.connection import AbstractConnection
 from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import NoPermissionError, ReadOnlyError, ResponseError
+from redis.exceptions import NoPermissionError, ReadOnlyError, RedisError, ResponseError
 
 from hub.core.mode import Mode
 from hub.errors import ConfigurationError, HubError
@@ -101,10 +102,13 @@ class Replicas:
         return self._calls.replicas > 0
 
     async def _is_vouched_for(self) -> bool:
-        """Asking also finds out whether another one is the primary by now."""
         if self._sentinels is None or self._sentinels.current is None:
             return False
-        return await self._sentinels.do_most_name(self._sentinels.current)
+        if await self._sentinels.do_most_name(self._sentinels.current):
+            return True
+        with contextlib.suppress(RedisError, OSError):
+            await self._sentinels.primary()  # if another one is by now, that is told to whom it concerns
+        return False
 
     # on the way back
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from hub.core.mode import Mode
+from hub.errors import Maintenance
 from hub.store.calls import Calls
 from hub.store.connecting import Connect
 from hub.store.ends import Ends
@@ -15,7 +16,10 @@ async def get_ready(connect: Connect, feed: Feed, ends: Ends) -> None:
 
     Raises ``HubError`` where that cannot be done.
     """
-    await feed.wait_until_up(connect.sentinels.current if connect.sentinels is not None else None)
+    await feed.wait_until_up()
+    if connect.sentinels is not None and feed.address != connect.sentinels.current:
+        feed.drop()
+        raise Maintenance  # the primary has moved meanwhile; it has to be looked at again
     calls = Calls(connect, _nobody_is_told)  # the others are refused until all this is done
     try:
         await ends.end_again(Scripts(calls))

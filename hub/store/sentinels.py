@@ -1,7 +1,7 @@
 """Which server is the primary now: asked of the sentinels for every new connection, and never taken on trust.
 
-The answer with the newest configuration counts, as soon as most sentinels have answered; and the server named has to
-say itself that it is a primary. Nothing is remembered for the next connection but who it was: a move is noticed by it.
+The answer with the newest configuration counts, as soon as most sentinels have answered; an older one than was known
+already only where no other can be had. And the server named has to say itself that it is a primary.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from redis.exceptions import AuthenticationError, NoPermissionError, RedisError,
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 Address: TypeAlias = tuple[str, int]
+Answer: TypeAlias = tuple[int, Address]  # with the epoch of the configuration: the highest is the newest
 
 ASK_SECONDS = 1.0
 NO_SUCH = "No such master"
@@ -34,12 +35,17 @@ class Sentinels:
         self.addresses, self.name, self._is_tls = addresses, name, is_tls
         self._connect = connect
         self.current: Address | None = None
+        self._epoch = -1
         self.on_moved: Callable[[], None] = lambda: None
 
     async def primary(self) -> Address:
         """Where it is. Raises ``RedisConnectionError``, or what the sentinels object to."""
-        found = await self._ask_most()
-        _, address = max(found, key=lambda answer: answer[0])
+
+        def is_enough(found: list[Answer]) -> bool:
+            return len(found) * 2 > len(self.addresses) and max(found)[0] >= self._epoch
+
+        found = await self._ask(is_enough)
+        self._epoch, address = max(found)
         if not self._is_tls and not _is_loopback(address[0]):
             raise RedisConnectionError("the sentinels name a primary on another machine, which needs TLS")
         before, self.current = self.current, address
@@ -49,23 +55,26 @@ class Sentinels:
 
     async def do_most_name(self, address: Address) -> bool:
         """Whether most sentinels, of all there are, can be reached and hold this one for the primary."""
+
+        def do_most(found: list[Answer]) -> bool:
+            return sum(each == address for _, each in found) * 2 > len(self.addresses)
+
         try:
-            found = await self._ask_most()
+            return do_most(await self._ask(do_most))
         except (RedisError, OSError):
             return False
-        return sum(each == address for _, each in found) * 2 > len(self.addresses)
 
-    async def _ask_most(self) -> list[tuple[int, Address]]:
-        """Answers as ``(configuration epoch, address)``: of most of them, or of those that answer in time."""
-        asking = [asyncio.ensure_future(self._ask(address)) for address in self.addresses]
-        found, errors = list[tuple[int, Address]](), list[BaseException]()
+    async def _ask(self, is_enough: Callable[[list[Answer]], bool]) -> list[Answer]:
+        """What they say, until that is enough or all that can have answered."""
+        asking = [asyncio.ensure_future(self._ask_one(address)) for address in self.addresses]
+        found, errors = list[Answer](), list[BaseException]()
         try:
             for answer in asyncio.as_completed(asking):
                 try:
                     found.append(await answer)
                 except (RedisError, OSError) as error:
                     errors.append(error)
-                if len(found) * 2 > len(self.addresses):
+                if is_enough(found):
                     break
         finally:
             for task in asking:
@@ -76,7 +85,7 @@ class Sentinels:
             raise next(iter(never or errors))
         return found
 
-    async def _ask(self, address: Address) -> tuple[int, Address]:
+    async def _ask_one(self, address: Address) -> Answer:
         connection = self._connect(address)
         try:
             async with asyncio.timeout(ASK_SECONDS):
@@ -92,7 +101,7 @@ class Sentinels:
         return _read(said)
 
 
-def _read(said: Any) -> tuple[int, Address]:
+def _read(said: Any) -> Answer:
     """What ``SENTINEL MASTER`` says: names and values in turn."""
     try:
         facts = dict(zip(said[::2], said[1::2], strict=True))

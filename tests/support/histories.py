@@ -91,6 +91,7 @@ class Recorded:
     failures: list[str] = field(default_factory=list)
     ended: Ended | None = None
     final: str | None = None
+    may_forget: bool = False  # a primary was lost: what was seen of it and never acknowledged may be gone
 
 
 def revision(position: str) -> int:
@@ -140,7 +141,8 @@ def nothing_twice(recorded: Recorded) -> Iterator[str]:
 def reads_follow(recorded: Recorded) -> Iterator[str]:
     """A read shows every commit acknowledged, and nothing older than any read finished, before it began."""
     facts = [(each.answered, revision(each.position)) for each in recorded.acknowledged]
-    facts += [(each.finished, revision(each.position)) for each in recorded.reads]
+    if not recorded.may_forget:
+        facts += [(each.finished, revision(each.position)) for each in recorded.reads]
     facts.sort(reverse=True)
     least = 0
     for read in sorted(recorded.reads, key=lambda read: read.began):
@@ -169,13 +171,15 @@ def copies_converge(recorded: Recorded) -> Iterator[str]:
     """What a tab built from its frames is, at each position, the document there; so is what reads showed."""
     known = documents(recorded)
     for read in recorded.reads:
-        if read.document is not None and not equal(read.document, known.get(read.position)):
+        if read.document is None or (recorded.may_forget and read.position not in known):
+            continue
+        if not equal(read.document, known.get(read.position)):
             yield f"a read at {read.position} showed another document"
     for story in recorded.stories:
-        yield from _replayed(story, known)
+        yield from _replayed(story, known, recorded.may_forget)
 
 
-def _replayed(story: Story, known: dict[str, Any]) -> Iterator[str]:
+def _replayed(story: Story, known: dict[str, Any], may_forget: bool) -> Iterator[str]:
     at, document = "", None
     for frame in story.frames:
         message = frame.message
@@ -194,7 +198,7 @@ def _replayed(story: Story, known: dict[str, Any]) -> Iterator[str]:
                 yield f"{story.name}: live at {message['position']}, the copy is at {at}"
             case _:
                 continue
-        if not equal(document, known.get(at)):
+        if not equal(document, known.get(at)) and not (may_forget and at not in known):
             yield f"{story.name}: at {at} the copy differs from the history"
 
 

@@ -65,14 +65,26 @@ class Server:
         file.write_text("\n".join([*own, *self.more, *lines]) + "\n")
         command = [self.program, str(file), *(["--sentinel"] if self.is_sentinel else [])]
         with (self.folder / "log").open("ab") as log:
-            self.process = subprocess.Popen(  # noqa: PLW1509 - before any thread
-                command, stdout=log, stderr=log, start_new_session=True, preexec_fn=_die_with_parent
+            self.process = subprocess.Popen(
+                command,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+                preexec_fn=_die_with_parent,  # noqa: PLW1509
             )
-        wait_for(lambda: self.ask("PING") in (b"PONG", True))
+        wait_for(lambda: self.ask("PING") == b"PONG")
 
     def ask(self, *command: Any) -> Any:
         """One command, on a connection of its own; ``None`` where nothing answers."""
-        client: Any = Redis(host="127.0.0.1", port=self.port, socket_timeout=1, socket_connect_timeout=1, **self.options)
+        client: Any = Redis(
+            host="127.0.0.1",
+            port=self.port,
+            protocol=2,
+            socket_timeout=1,
+            socket_connect_timeout=1,
+            **self.options,
+        )
+        client.response_callbacks.clear()  # answers as they are
         try:
             return client.execute_command(*command)
         except (RedisError, OSError):
@@ -133,15 +145,16 @@ class Replicated:
         for replica in replicas:
             replica.start(f"replicaof 127.0.0.1 {primary.port}")
         wait_for(lambda: self.copies_of(primary) == len(replicas))
-        for sentinel in self.sentinels:
-            sentinel.start(*self.sentinel_lines(primary))
+        for number, sentinel in enumerate(self.sentinels):
+            sentinel.start(*self.sentinel_lines(primary, is_first=number == 0))
         wait_for(lambda: all(self._knows_all(sentinel) for sentinel in self.sentinels))
 
-    def sentinel_lines(self, primary: Server) -> list[str]:
-        """What a sentinel is told."""
+    def sentinel_lines(self, primary: Server, *, is_first: bool) -> list[str]:
+        """What a sentinel is told. The first one alone finds that the primary is down, and the others vote for it: when
+        several find it at once, theirs are rival failovers, and it may take long until they are agreed."""
         return [
-            f"sentinel monitor {NAME} 127.0.0.1 {primary.port} 2",
-            f"sentinel down-after-milliseconds {NAME} {DOWN_AFTER_MS}",
+            f"sentinel monitor {NAME} 127.0.0.1 {primary.port} {1 if is_first else 3}",
+            f"sentinel down-after-milliseconds {NAME} {DOWN_AFTER_MS if is_first else 8 * DOWN_AFTER_MS}",
             f"sentinel failover-timeout {NAME} {FAILOVER_MS}",
             f"sentinel parallel-syncs {NAME} 2",
         ]
@@ -182,8 +195,15 @@ class Replicated:
         return self.primary
 
     def is_whole(self) -> bool:
-        """Whether all servers are copies of the primary again."""
-        return self.copies_of(self.primary) == len(self.servers) - 1
+        """Whether all servers are copies of the primary again, and the sentinels have finished with it."""
+        if self.copies_of(self.primary) != len(self.servers) - 1:
+            return False
+        return all(self._sees_all_well(sentinel) for sentinel in self.sentinels)
+
+    def _sees_all_well(self, sentinel: Server) -> bool:
+        seen = [sentinel.ask("SENTINEL", "MASTER", NAME), *(sentinel.ask("SENTINEL", "REPLICAS", NAME) or [])]
+        flags = [dict(zip(each[::2], each[1::2], strict=True))[b"flags"] for each in seen if each]
+        return flags == [b"master", *[b"slave"] * (len(self.servers) - 1)]
 
     # what happens to it, from a test
 
