@@ -26,7 +26,7 @@ from tests.support.stores import wanted
 
 NAME = "main"
 SECONDS = 20.0
-DOWN_AFTER_MS = 700
+DOWN_AFTER_MS = 1500  # less than its pings take to come round makes a sentinel see what is not there
 FAILOVER_MS = 4000
 
 
