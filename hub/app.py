@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import secrets
 from types import SimpleNamespace
 
@@ -83,6 +84,8 @@ class Hub:
         except BaseException:
             await self._node.stop()
             raise
+        gc.collect()
+        gc.freeze()  # what is there now stays: no later collection has to walk through it
         await send({"type": "lifespan.startup.complete"})
         await receive()
         await self._node.stop()
