@@ -58,6 +58,12 @@ def create_app(settings: Settings) -> Hub:
     return Hub(settings)
 
 
+def check(settings: Settings) -> None:
+    """Raise ``ConfigurationError`` for what only shows when a node is put together."""
+    assembly.check_built(settings)
+    assembly.sections_of(settings)  # reads their schemas
+
+
 class Hub:
     """One node: an ASGI application whose lifespan owns everything it is made of."""
 

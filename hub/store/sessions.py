@@ -28,7 +28,7 @@ from hub.store import keys, records
 from hub.store.calls import Calls, OutcomeUnknown, Reply
 from hub.store.clock import StoreClock
 from hub.store.opened import OpenedRecords
-from hub.store.scripts import Scripts
+from hub.store.scripts import Scripts, UnfitHistory
 from hub.store.sealing import MasterKeys, SealBroken
 from hub.telemetry.security import SecurityEvent, note
 
@@ -126,7 +126,7 @@ class Records:
         sealed = records.seal_entry(sid, after.position, after.entry, before.data_key)
         answer = self._to_remember(key, before.position, after.position, True) if key else ""
         try:
-            reply = await self.scripts.run(
+            reply = await self.scripts.append(
                 "commit",
                 [
                     keys.record(sid),
@@ -149,6 +149,9 @@ class Records:
             )
         except OutcomeUnknown:
             return await self._find_out(before, after)
+        except UnfitHistory:
+            note(SecurityEvent.SESSION_QUARANTINED, sid=sid, why="its history is not where it is")
+            return Missing(is_unfit=True)
         return self._commit_outcome(sid, reply, key)
 
     def _commit_outcome(self, sid: str, reply: Reply, key: IdempotencyKey | None) -> CommitOutcome:

@@ -34,6 +34,7 @@ from hub.store.calls import Calls
 from hub.store.clock import StoreClock
 from hub.store.connecting import StoreTls, check, connector
 from hub.store.ends import Ends
+from hub.store.examining import refuse_unfit
 from hub.store.feed import Feed
 from hub.store.health import Health
 from hub.store.histories import Histories
@@ -93,6 +94,7 @@ class Store:
         Raises ``HubError`` without a store, ``ConfigurationError`` where it and this node do not trust each other.
         """
         await check(self._connect)
+        await refuse_unfit(self._connect)
         time = await self.calls.call("TIME")
         self._clock.heard(int(time[0]) * 1000 + int(time[1]) // 1000)
         await self.presence.beat()

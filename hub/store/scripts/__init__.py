@@ -7,12 +7,17 @@ from collections.abc import Sequence
 from importlib.resources import files
 from typing import Any, Literal, TypeAlias
 
-from redis.exceptions import NoScriptError
+from redis.exceptions import NoScriptError, ResponseError
 
 from hub.store.calls import Calls, Reply
 
 Name: TypeAlias = Literal["open", "commit", "touch", "end", "close", "rewrap"]
 NAMES: tuple[Name, ...] = ("open", "commit", "touch", "end", "close", "rewrap")
+UNFIT_REPLIES = ("WRONGTYPE", "The ID specified in XADD")
+
+
+class UnfitHistory(Exception):
+    """What stands in the store as a history is none, or is not where its record is: nothing was added or changed."""
 
 
 class Scripts:
@@ -24,6 +29,15 @@ class Scripts:
         self._digests = {
             name: hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest() for name, text in self._sources.items()
         }
+
+    async def append(self, name: Literal["commit", "close"], keys: Sequence[str], args: Sequence[Any]) -> Reply:
+        """Run one that continues a history. Raises ``UnfitHistory``."""
+        try:
+            return await self.run(name, keys, args)
+        except ResponseError as error:
+            if str(error).startswith(UNFIT_REPLIES):
+                raise UnfitHistory from None
+            raise
 
     async def run(self, name: Name, keys: Sequence[str], args: Sequence[Any]) -> Reply:
         """Run one script; the answer is as its file says."""
