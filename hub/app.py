@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import secrets
 from types import SimpleNamespace
 
@@ -57,6 +58,12 @@ def create_app(settings: Settings) -> Hub:
     return Hub(settings)
 
 
+def check(settings: Settings) -> None:
+    """Raise ``ConfigurationError`` for what only shows when a node is put together."""
+    assembly.check_built(settings)
+    assembly.sections_of(settings)  # reads their schemas
+
+
 class Hub:
     """One node: an ASGI application whose lifespan owns everything it is made of."""
 
@@ -83,6 +90,8 @@ class Hub:
         except BaseException:
             await self._node.stop()
             raise
+        gc.collect()
+        gc.freeze()  # what is there now stays: no later collection has to walk through it
         await send({"type": "lifespan.startup.complete"})
         await receive()
         await self._node.stop()

@@ -21,6 +21,7 @@ OLDEST_NODE = 20
 OLDEST_NODE_OF_THE_PROVIDER = 22
 PROVIDER = Path(__file__).parent / "idp"
 SERVERS = ("nginx", "caddy", "haproxy")
+COMPOSE, COMPOSE_TEST = "docker-compose", "tests/deploy/test_compose.py::test_docker_compose_accepts_it"
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 
 
@@ -113,6 +114,9 @@ def _locked() -> str:
 def without_servers() -> list[str]:
     """Options of pytest that leave out what this machine lacks the servers for, and says so on stderr."""
     missing = [name for name in SERVERS if shutil.which(name) is None]
+    if not missing and shutil.which(COMPOSE) is None:
+        print(f"{COMPOSE_TEST} is left out: no {COMPOSE} (apt install {COMPOSE})", file=sys.stderr)
+        return ["--deselect", COMPOSE_TEST]
     if not missing:
         return []
     print(f"tests/deploy is left out: no {', '.join(missing)} (apt install {' '.join(SERVERS)})", file=sys.stderr)

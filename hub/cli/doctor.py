@@ -14,6 +14,7 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
+from hub.app import check
 from hub.cli.doctor_around import look_around
 from hub.cli.doctor_here import look_here
 from hub.cli.output import console, note, print_json
@@ -31,6 +32,7 @@ def doctor(config: Path | None, as_json: bool) -> None:
     """Look at everything, print it, and exit with 1 if anything failed."""
     path = config_path(config, os.environ)
     settings = load_settings(path, os.environ)
+    check(settings)
     found = [_configured(settings, path), *look_here(settings, os.environ)]
     try:
         with _store_of(settings) as url:

@@ -1,12 +1,14 @@
 """What ``hub doctor`` asks over the network beside the store: identity providers, apps, the public URL."""
 
 import asyncio
+import os
 import ssl
 from urllib.parse import urlsplit
 
 import httpx
 
 from hub.core.finding import Finding
+from hub.errors import ConfigurationError
 from hub.identity.fetching import FetchFailed, fetch_json, new_client
 from hub.identity.jwk import is_ambiguous, usable_keys
 from hub.identity.providers import Metadata, Provider
@@ -17,11 +19,17 @@ PATIENCE_SECONDS = 3.0
 
 async def look_around(settings: Settings) -> list[Finding]:
     """All at once; in the order of the configuration."""
-    async with new_client() as http:
+    apps = [upstream(name, app) for name, app in settings.apps.items()]
+    try:
+        client = new_client()
+    except ConfigurationError as error:
+        spoilt = Finding("SSL_CERT_FILE", "failed", str(error), "let it name a PEM file, or unset it")
+        return [spoilt, *await asyncio.gather(*apps)]
+    async with client as http:
         return list(
             await asyncio.gather(
                 *(provider(name, one, http) for name, one in settings.identity_providers.items()),
-                *(upstream(name, app) for name, app in settings.apps.items()),
+                *apps,
                 public_url(settings.public_url, http),
             )
         )
@@ -33,16 +41,18 @@ async def provider(name: str, configured: ProviderSettings, http: httpx.AsyncCli
     try:
         metadata = Metadata.read(await fetch_json(http, asked.discovery_url), asked.issuer)
     except FetchFailed as failure:
-        said = f"{asked.discovery_url}: {_words(failure)}"
+        said = f"{asked.discovery_url}: {_why(failure)}"
         return Finding(title, "failed", said, "issuer has to be spelled as the provider spells it, and be reachable")
     try:
         keys = usable_keys(await fetch_json(http, metadata.jwks_uri))
     except FetchFailed as failure:
-        return Finding(title, "failed", f"{metadata.jwks_uri}: {_words(failure)}", "let this machine reach it")
+        return Finding(title, "failed", f"{metadata.jwks_uri}: {_why(failure)}", "let this machine reach it")
     if not keys:
         return Finding(title, "failed", f"{metadata.jwks_uri}: no usable key in it", "RS256… or ES256… is needed")
     if is_ambiguous(keys):
-        return Finding(title, "failed", f"{metadata.jwks_uri}: two keys of one kid in it", "the provider has to mend it")
+        return Finding(
+            title, "failed", f"{metadata.jwks_uri}: two keys of one kid in it", "the provider has to mend it"
+        )
     said = f"{asked.issuer}, {len(keys)} usable key{'' if len(keys) == 1 else 's'}"
     if metadata.authorization_endpoint is None:
         return Finding(title, "warn", f"{said}; no log-in in a browser", "fine where programs alone log in")
@@ -71,25 +81,27 @@ async def public_url(url: str, http: httpx.AsyncClient) -> Finding:
     try:
         answer = await http.get(f"{url}/healthz", timeout=PATIENCE_SECONDS)
     except (httpx.HTTPError, httpx.InvalidURL) as error:
-        return Finding(title, "warn", f"{url}: {_words(error)}", "fine before the hub runs; else see DNS, proxy and TLS")
+        return Finding(title, "warn", f"{url}: {_why(error)}", "fine before the hub runs; else see DNS, proxy and TLS")
     if answer.status_code == httpx.codes.OK and answer.headers.get("x-hub-response") == "1":
         return Finding(title, "ok", f"{url}: a hub answers")
     said = f"{url}/healthz: {answer.status_code}, and not from a hub"
     return Finding(title, "warn", said, "what is in front has to pass /healthz on with its Host")
 
 
-def _why(error: OSError) -> str:
-    if isinstance(error, TimeoutError):
-        return "no answer in time"
-    return (error.strerror or type(error).__name__).lower()
-
-
-def _words(error: Exception) -> str:
-    """httpx names its errors after what happened; a certificate that does not count says so itself."""
+def _why(error: BaseException) -> str:
+    """What the system said, found under whatever was made of it; else the name of what was made of it."""
     cause: BaseException | None = error
     while cause is not None:
-        if isinstance(cause, ssl.SSLCertVerificationError):
-            return f"certificate not accepted: {cause.verify_message}"
+        match cause:
+            case ssl.SSLCertVerificationError():
+                return f"certificate not accepted: {cause.verify_message}"
+            case ssl.SSLError():
+                return "no TLS connection"
+            case TimeoutError() | httpx.TimeoutException():
+                return "no answer in time"
+            case OSError(errno=int(number)) if number > 0:
+                return os.strerror(number).lower()
+            case OSError(errno=int(number)):  # of getaddrinfo
+                return (cause.strerror or "no such host").lower()
         cause = cause.__cause__ or cause.__context__
-    text = str(error)
-    return text if isinstance(error, FetchFailed) and text else type(error).__name__
+    return str(error) if isinstance(error, FetchFailed) else type(error).__name__

@@ -1,7 +1,6 @@
 """What ``hub doctor`` looks at on this machine: key ring, clock, open files, port."""
 
 import json
-import os
 import resource
 import stat
 import zoneinfo
@@ -100,4 +99,4 @@ def time_of(now: datetime, zone: str) -> Finding:
             zoneinfo.ZoneInfo(zone.lstrip(":"))
         except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
             return Finding("clock", "warn", f"{said}; there is no time zone {zone!r}, so UTC is used", "mend TZ")
-    return Finding("clock", "ok", f"{said}, here {now.astimezone():%H:%M %Z}, process {os.getpid()}")
+    return Finding("clock", "ok", f"{said}, {now.astimezone():%H:%M %Z} here")

@@ -4,7 +4,7 @@ headers that do not end (what the application measures, it measures only once a 
 import secrets
 from http import HTTPStatus
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from hub.core.json import dumps
 from hub.core.limits import MAX_HEADER_BYTES
@@ -18,6 +18,7 @@ class HttpProtocol(HttpToolsProtocol):
 
     _head_bytes = 0
     _is_in_head = True
+    _is_leaving = False
 
     def on_message_begin(self) -> None:
         self._head_bytes, self._is_in_head = 0, True
@@ -28,6 +29,19 @@ class HttpProtocol(HttpToolsProtocol):
         self._check_framing()
         self._check_target()
         super().on_headers_complete()
+        if self._is_leaving and self._is_answering:  # an upgrade is answered elsewhere
+            self.cycle.keep_alive = False
+
+    @property
+    def _is_answering(self) -> bool:
+        cycle: RequestResponseCycle | None = self.cycle
+        return cycle is not None and not cycle.response_complete
+
+    def leave(self, *, at_once: bool) -> None:
+        """Hang up after the answer that is due; where none is, ``at_once`` or after one more request."""
+        self._is_leaving = True
+        if at_once or self._is_answering:
+            self.shutdown()
 
     def _check_framing(self) -> None:
         """Refuse a body that another server might see end elsewhere (RFC 9112 §6.1); the parser then hangs up."""

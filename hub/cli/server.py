@@ -23,6 +23,7 @@ from hub.errors import ConfigurationError
 
 DRAIN_SECONDS = 22.0
 CLOSE_SECONDS = 4
+LAST_REQUEST_SECONDS = 1.0  # for what a proxy is just writing into a connection that was idle
 LIFESPAN_SECONDS = 3.0
 PING_SECONDS = 20.0  # a peer that went to sleep or lost its network says nothing: it is asked now and then
 PONG_SECONDS = 10.0
@@ -107,24 +108,21 @@ class Server(uvicorn.Server):
         self.should_exit = True
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        await asyncio.sleep(0)  # takes in who has connected already: closing the port would cut them off
         for server in self.servers:
             server.close()
         told = self._application.state.begin_drain()
         if inspect.isawaitable(told):
             await told
-        for connection in list(self.server_state.connections):
-            if not _is_live(connection):
-                connection.shutdown()
-        deadline = time.monotonic() + DRAIN_SECONDS
+        began = time.monotonic()
         # uvicorn keeps a set of connections, not an event for its last one
-        while self.server_state.connections and time.monotonic() < deadline and not self.force_exit:  # noqa: ASYNC110
+        while self.server_state.connections and time.monotonic() - began < DRAIN_SECONDS and not self.force_exit:
+            is_patient = time.monotonic() - began < LAST_REQUEST_SECONDS
+            for connection in list(self.server_state.connections):
+                if isinstance(connection, HttpProtocol):  # live ones are the application's to close
+                    connection.leave(at_once=not is_patient)
             await asyncio.sleep(0.02)
         await super().shutdown(sockets)
-
-
-def _is_live(connection: object) -> bool:
-    """Whether a connection speaks WebSocket by now; those are closed by the application, with a code of its own."""
-    return hasattr(connection, "handshake_complete")
 
 
 def make_config(application: Application, tls: Tls | None) -> uvicorn.Config:

@@ -10,7 +10,7 @@ State: TypeAlias = Literal["ok", "warn", "failed"]
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One line of a report. ``warn``: it works, and may not for ever. ``to_do`` is empty where nothing is to be done."""
+    """One line of a report. ``warn``: it works, and may not for ever. ``to_do``: empty where nothing is to be done."""
 
     name: str
     state: State

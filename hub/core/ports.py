@@ -88,7 +88,9 @@ class Over:
 
 @dataclass(frozen=True, slots=True)
 class Missing:
-    """There is no such session."""
+    """There is no such session; or there is one that ``is_unfit`` to be written, as its history is not its own."""
+
+    is_unfit: bool = False
 
 
 CommitOutcome: TypeAlias = Done | Conflict | Over | Missing | Remembered

@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 import httpx
 
 from hub.core.json import Json
+from hub.errors import ConfigurationError
 
 TIMEOUT_SECONDS = 5.0
 MAX_BYTES = 1024 * 1024
@@ -36,9 +37,21 @@ class FetchFailed(Exception):
 
 
 def new_client() -> httpx.AsyncClient:
-    """The HTTP client for providers: no redirects, no proxies from the environment, no cookies kept."""
+    """The HTTP client for providers: no redirects, no proxies from the environment, no cookies kept.
+
+    The usual authorities vouch for providers, or those in the file that ``SSL_CERT_FILE`` names. Raises
+    ``ConfigurationError`` if that is none.
+    """
+    try:
+        trusted = httpx.create_ssl_context()
+    except OSError:  # ssl.SSLError is one
+        raise ConfigurationError("SSL_CERT_FILE: no usable certificates in what it names") from None
     return httpx.AsyncClient(
-        follow_redirects=False, trust_env=False, timeout=TIMEOUT_SECONDS, headers={"Accept-Encoding": "identity"}
+        verify=trusted,
+        follow_redirects=False,
+        trust_env=False,
+        timeout=TIMEOUT_SECONDS,
+        headers={"Accept-Encoding": "identity"},
     )
 
 

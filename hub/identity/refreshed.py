@@ -6,6 +6,7 @@ A failed fetch never replaces a good value: the last good one serves for a day, 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable
 from typing import Generic, TypeVar
 
@@ -16,6 +17,7 @@ from hub.telemetry.security import SecurityEvent, note
 FRESH_SECONDS = 600.0
 LAST_GOOD_SECONDS = 86_400.0
 RETRY_SECONDS = 5.0
+PATIENCE_SECONDS = 1.0
 T = TypeVar("T")
 
 
@@ -32,9 +34,15 @@ class Refreshed(Generic[T]):
         self.fetches = 0
 
     async def get(self) -> T:
-        """The value. Raises ``ProviderUnavailable`` if there is none that is good enough."""
-        if self._value is None or self._age() >= FRESH_SECONDS:
+        """The value. Raises ``ProviderUnavailable`` if there is none that is good enough.
+
+        An old one is renewed first; if that takes its time, the old one serves meanwhile.
+        """
+        if self._value is None or self._age() >= LAST_GOOD_SECONDS:
             await self.refresh()
+        elif self._age() >= FRESH_SECONDS:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self.refresh(), PATIENCE_SECONDS)
         if self._value is None or self._age() >= LAST_GOOD_SECONDS:
             raise ProviderUnavailable
         return self._value

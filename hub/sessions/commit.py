@@ -202,6 +202,8 @@ class _Attempt:
                 self._commits.guesses.drop(self._sid)
                 self._session, self._settled = await self._store.read(ended.sid), True
                 return None
+            case Missing(is_unfit=True) if self._settled:
+                raise verdicts.missing(self._principal)
             case Missing():
                 self._commits.guesses.drop(self._sid)
                 self._session, self._settled = None, False

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from hub.core.json import Object
 from hub.core.limits import CONTENTION_SECONDS
 from hub.core.masking import without_tokens
-from hub.core.ports import Conflict, Done
+from hub.core.ports import Conflict, Done, Missing
 from hub.core.position import Position
 from hub.core.principal import Principal
 from hub.core.session import Session, is_sid
@@ -89,6 +89,8 @@ class Reveals:
             case Conflict(newer):
                 await asyncio.sleep(random.uniform(0, LONGEST_PAUSE_SECONDS))  # noqa: S311 - spreads, hides nothing
                 return newer
+            case Missing(is_unfit=True):
+                raise verdicts.missing(operator)
             case _:
                 return await self._store.read(session.sid)
 

@@ -22,7 +22,7 @@ from hub.errors import Maintenance
 from hub.store import keys, records
 from hub.store.durability import judge_copies
 from hub.store.recent_ends import RecentEnds
-from hub.store.scripts import Scripts
+from hub.store.scripts import Scripts, UnfitHistory
 from hub.store.sessions import Records
 from hub.telemetry.security import SecurityEvent, note
 
@@ -146,11 +146,15 @@ class Ends:
         chain = self._sessions.chain.extend(session.chain, entry)
         position = position_at(revision, chain)
         sealed = records.seal_entry(sid, position, entry, session.data_key)
-        closed_now = await self._sessions.scripts.run(
-            "close",
-            [keys.record(sid), keys.history(sid)],
-            [str(session.position), str(position), chain, sealed, revision],
-        )
+        try:
+            closed_now = await self._sessions.scripts.append(
+                "close",
+                [keys.record(sid), keys.history(sid)],
+                [str(session.position), str(position), chain, sealed, revision],
+            )
+        except UnfitHistory:  # it is over all the same
+            note(SecurityEvent.SESSION_QUARANTINED, sid=sid, why="its history is not where it ended")
+            closed_now = 0
         if closed_now:  # one node only gets there, whoever of them ended it
             note(SecurityEvent.SESSION_EXPIRED, sid=sid, why=ending.reason)
             audit_log.info(heads.EVENT, extra=heads.to_facts(session, position, chain))

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import time
 from collections.abc import AsyncIterator, Mapping
 from urllib.parse import urlsplit
 
 from redis.asyncio.connection import AbstractConnection
 from redis.exceptions import NoPermissionError, RedisError
+from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from hub.core.finding import Finding, State
 from hub.errors import ConfigurationError
@@ -34,10 +36,10 @@ def shown(url: str) -> str:
 
 async def examine(url: str, tls: StoreTls, durability: str = "local") -> list[Finding]:
     """Everything there is to find out about the store at ``url``; the first line is whether it can be reached."""
-    began = time.perf_counter()
     try:
         connect = connector(url, tls)
         await check(connect)
+        began = time.perf_counter()
         async with asyncio.timeout(SECONDS), _connected(connect) as connection:
             await _ask(connection, "PING")
             took = time.perf_counter() - began
@@ -45,13 +47,36 @@ async def examine(url: str, tls: StoreTls, durability: str = "local") -> list[Fi
             found += await _described(connection, durability)
             found += [await _clocks(connection)]
     except ConfigurationError as error:
-        return [Finding("store", "failed", str(error).removeprefix("store_url: "), "see store_url and store_ca_file, store_cert_file")]
+        return [
+            Finding(
+                "store",
+                "failed",
+                str(error).removeprefix("store_url: "),
+                "see store_url and store_ca_file, store_cert_file",
+            )
+        ]
     except ValueError as error:
         return [Finding("store", "failed", f"store_url: {error}", "see store_url")]
     except (RedisError, OSError, TimeoutError) as error:
         said = f"{shown(url)} does not answer ({_reason(error)})"
         return [Finding("store", "failed", said, "start it, or let this machine reach it")]
     return found + await rehearse(connect, durability)
+
+
+async def refuse_unfit(connect: Connect) -> None:
+    """Raise ``ConfigurationError`` for a store that is too old, or that would throw sessions away when it is full.
+
+    One that does not answer, or may not be asked, is not judged here.
+    """
+    try:
+        async with asyncio.timeout(SECONDS), _connected(connect) as connection:
+            answer = await _ask(connection, "INFO")
+    except (RedisError, OSError, TimeoutError):
+        return
+    info = read_info(answer if isinstance(answer, bytes) else b"")
+    for finding in (_version(info, "local"), _policy(info)):
+        if finding.state == "failed":
+            raise ConfigurationError(f"store_url: {finding.said}; {finding.to_do}")
 
 
 @contextlib.asynccontextmanager
@@ -171,7 +196,9 @@ def _mebibytes(count: int) -> str:
 
 
 def _reason(error: BaseException) -> str:
-    if isinstance(error, TimeoutError):
+    if isinstance(error, TimeoutError | RedisTimeoutError):
         return "no answer in time"
-    cause = error.__cause__ if isinstance(error.__cause__, OSError) else error
-    return (cause.strerror if isinstance(cause, OSError) and cause.strerror else type(error).__name__).lower()
+    cause: BaseException | None = error
+    while cause is not None and not (isinstance(cause, OSError) and cause.errno):
+        cause = cause.__cause__ or cause.__context__
+    return os.strerror(cause.errno or 0).lower() if isinstance(cause, OSError) else type(error).__name__

@@ -164,6 +164,7 @@ class Feed:
         self._probe_heard_at = asyncio.get_running_loop().time()
         self.is_delivering = True
         self._up.set()
+        self._is_wanted.clear()
         if lost_before and self._follower is not None:
             self._follower.on_feed_restored()
 

@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import secrets
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from redis.asyncio.connection import AbstractConnection
 from redis.exceptions import NoPermissionError, RedisError, ResponseError
@@ -30,24 +30,29 @@ LISTED = 6
 Command = tuple[str | int, ...]
 
 
-def commands(tag: str, durability: str = "local") -> Iterator[Command]:
+def commands(tag: str, durability: str = "local") -> list[Command]:
     """In an order in which each finds what it needs."""
     name = f"{keys.channel(tag)}:doctor"
     text, table, bag, ranks, stream = (f"{name}:{kind}" for kind in ("text", "table", "bag", "ranks", "stream"))
-    yield ("ROLE",)
-    yield from [("PING",), ("TIME",), ("SET", text, "1", "EX", LIFE_SECONDS), ("GET", text), ("EXISTS", text)]
-    yield from [("EXPIRE", text, LIFE_SECONDS), ("PEXPIRETIME", text)]
-    yield from [("HSET", table, "f", "1"), ("HGET", table, "f"), ("HMGET", table, "f"), ("HGETALL", table)]
-    yield from [("PEXPIREAT", table, round(time.time() * 1000) + LIFE_SECONDS * 1000), ("HDEL", table, "f")]
-    yield from [("SADD", bag, "1"), ("EXPIRE", bag, LIFE_SECONDS), ("SMEMBERS", bag)]
-    yield from [("ZADD", ranks, 1, "1"), ("EXPIRE", ranks, LIFE_SECONDS), ("ZCARD", ranks), ("ZRANGE", ranks, 0, -1)]
-    yield from [("ZRANGEBYSCORE", ranks, 2, 3), ("ZREM", ranks, "2"), ("ZREMRANGEBYSCORE", ranks, 2, 3)]
-    yield from [("XADD", stream, "1-0", "e", "1"), ("EXPIRE", stream, LIFE_SECONDS), ("XRANGE", stream, "-", "+")]
-    yield from [("XTRIM", stream, "MINID", "1-0"), ("SCAN", 0, "COUNT", 1), ("SPUBLISH", keys.channel(tag), "")]
-    yield ("WAIT", 0, 1)
-    if durability == "fsynced":
-        yield ("WAITAOF", 0, 0, 1)
-    yield ("DEL", text, table, bag, ranks, stream)
+    until_ms = round(time.time() * 1000) + LIFE_SECONDS * 1000
+    # fmt: off
+    on_keys: list[Command] = [
+        ("SET", text, "1", "EX", LIFE_SECONDS), ("GET", text), ("EXISTS", text), ("PEXPIRETIME", text),
+        ("HSET", table, "f", "1"), ("PEXPIREAT", table, until_ms),
+        ("HGET", table, "f"), ("HMGET", table, "f"), ("HGETALL", table), ("HDEL", table, "f"),
+        ("SADD", bag, "1"), ("EXPIRE", bag, LIFE_SECONDS), ("SMEMBERS", bag),
+        ("ZADD", ranks, 1, "1"), ("EXPIRE", ranks, LIFE_SECONDS), ("ZCARD", ranks), ("ZRANGE", ranks, 0, -1),
+        ("ZRANGEBYSCORE", ranks, 2, 3), ("ZREM", ranks, "2"), ("ZREMRANGEBYSCORE", ranks, 2, 3),
+        ("XADD", stream, "1-0", "e", "1"), ("EXPIRE", stream, LIFE_SECONDS), ("XRANGE", stream, "-", "+"),
+        ("XTRIM", stream, "MINID", "1-0"),
+    ]
+    others: list[Command] = [
+        ("PING",), ("ROLE",), ("TIME",), ("SCAN", 0, "COUNT", 1), ("EVAL", "return 1", 0),
+        ("SPUBLISH", keys.channel(tag), ""),
+        ("WAIT", 0, 1), *([("WAITAOF", 0, 0, 1)] if durability == "fsynced" else []),
+    ]
+    # fmt: on
+    return [*others, *on_keys, ("DEL", text, table, bag, ranks, stream)]
 
 
 async def rehearse(connect: Connect, durability: str) -> list[Finding]:
@@ -67,7 +72,7 @@ async def rehearse(connect: Connect, durability: str) -> list[Finding]:
 
 
 async def _try_all(calls: Calls, tag: str, durability: str) -> Finding:
-    tried = list(commands(tag, durability))
+    tried = commands(tag, durability)
     answers = await asyncio.gather(*(calls.call(*command) for command in tried), return_exceptions=True)
     denied, refused = list[str](), ""
     for command, answer in zip(tried, answers, strict=True):

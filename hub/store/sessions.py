@@ -28,7 +28,7 @@ from hub.store import keys, records
 from hub.store.calls import Calls, OutcomeUnknown, Reply
 from hub.store.clock import StoreClock
 from hub.store.opened import OpenedRecords
-from hub.store.scripts import Scripts
+from hub.store.scripts import Scripts, UnfitHistory
 from hub.store.sealing import MasterKeys, SealBroken
 from hub.telemetry.security import SecurityEvent, note
 
@@ -136,7 +136,7 @@ class Records:
         sealed = records.seal_entry(sid, after.position, after.entry, before.data_key)
         answer = self._to_remember(key, before.position, after.position, True) if key else ""
         try:
-            answered = await self.scripts.run_durably(
+            answered = await self.scripts.append_durably(
                 "commit",
                 [
                     keys.record(sid),
@@ -159,6 +159,9 @@ class Records:
             )
         except OutcomeUnknown:
             return await self._find_out(before, after)
+        except UnfitHistory:
+            note(SecurityEvent.SESSION_QUARANTINED, sid=sid, why="its history is not where it is")
+            return Missing(is_unfit=True)
         if answered.reply[0] in (b"done", b"replay") and not self.calls.is_durable(answered):
             raise Unconfirmed
         return self._commit_outcome(sid, answered.reply, key)

@@ -35,6 +35,7 @@ from hub.store.clock import StoreClock
 from hub.store.connecting import StoreTls, check, connector
 from hub.store.durability import Durability
 from hub.store.ends import Ends
+from hub.store.examining import refuse_unfit
 from hub.store.feed import Feed
 from hub.store.health import Health
 from hub.store.histories import Histories
@@ -80,8 +81,7 @@ class Store:
         self.chain = Chain(ring.chain.active.secret)
         self._masters = MasterKeys(ring.master.secrets, ring.master.active.kid, look_again)
         index_key = ring.index.active.secret
-        scripts = Scripts(self.calls)
-        self._records = Records(self.calls, scripts, clock, self._masters, self.chain, index_key)
+        self._records = Records(self.calls, Scripts(self.calls), clock, self._masters, self.chain, index_key)
         self._openings = Openings(self._records)
         self._ends = Ends(self._records)
         self._histories = Histories(self.calls)
@@ -107,6 +107,7 @@ class Store:
         Raises ``HubError`` without a store, ``ConfigurationError`` where it and this node do not trust each other.
         """
         await check(self._connect)
+        await refuse_unfit(self._connect)
         time = await self.calls.call("TIME")
         self._clock.heard(int(time[0]) * 1000 + int(time[1]) // 1000)
         await self._replicas.check_durability()

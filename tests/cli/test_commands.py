@@ -22,6 +22,7 @@ COMMANDS = [
     ["serve"],
     ["demo"],
     ["service-key"],
+    ["doctor"],
     ["keys", "new"],
     ["keys", "list"],
     ["keys", "add"],

@@ -74,6 +74,19 @@ def _refuses(url: str) -> bool:
     return False
 
 
+def test_an_idle_connection_is_answered_once_more() -> None:
+    """A proxy may just be writing into it: the request is answered, and the proxy told to come with no other."""
+    with running(NODE) as node:
+        url = line_of(node)
+        with httpx.Client(base_url=url, limits=httpx.Limits(max_connections=1)) as kept:
+            assert "connection" not in kept.get("/kept").headers
+            node.terminate()
+            eventually(lambda: _refuses(url), "the port is closed")
+            last = kept.get("/kept")
+            assert (last.text, last.headers["connection"]) == (str(node.pid), "close")
+        assert end_of(node)[0] == 0
+
+
 def test_an_idle_keep_alive_connection_does_not_hold_a_node_up() -> None:
     """Only work is waited for."""
     with running(NODE) as node:

@@ -23,7 +23,10 @@ WORD = os.environ.get("TINY", "")
 
 
 class Tiny:
-    """HTTP answers the process id (``/slow`` takes until draining began); WebSockets are closed with 4001 to drain."""
+    """HTTP answers the process id; WebSockets are closed with 4001 to drain.
+
+    ``/slow`` takes until draining began; after ``/kept`` one may ask again on the same connection.
+    """
 
     def __init__(self) -> None:
         self.draining = asyncio.Event()
@@ -52,7 +55,8 @@ class Tiny:
             await send({"type": "http.response.body", "body": b"345"})
             return
         body = str(os.getpid()).encode()
-        await send({"type": "http.response.start", "status": 200, "headers": [(b"connection", b"close")]})
+        close = [] if scope["path"] == "/kept" else [(b"connection", b"close")]
+        await send({"type": "http.response.start", "status": 200, "headers": close})
         await send({"type": "http.response.body", "body": body})
 
     async def _websocket(self, scope: Any, receive: Any, send: Any) -> None:

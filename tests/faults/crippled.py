@@ -10,12 +10,12 @@ import asyncio
 import os
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable
 from typing import Any
 from unittest.mock import patch
 
 SKEW_SECONDS = 300.0
-LATE_SECONDS = 0.05
+LATE_SECONDS = 0.1
 
 
 def fast_clock() -> None:
@@ -133,22 +133,31 @@ def incomparable() -> None:
 
 
 def undead() -> None:
-    """A commit writes the whole record, status included, without looking whether the session lives; and a history
-    is closed late, which would otherwise stop most such commits."""
+    """A commit writes the whole record, status included, without looking whether the session lives. So that ends come
+    between its reading and its writing, both take their time; and a history is closed later still, which would
+    otherwise stop most such commits."""
     from hub.store.ends import Ends
+    from hub.store.sessions import Records
 
     def edit(text: str) -> str:
         text = text.replace("if at[1] ~= 'live' or", "if")
         return text.replace("('HSET', KEYS[1], 'position'", "('HSET', KEYS[1], 'status', 'live', 'position'")
 
-    after = Ends._after
-
-    async def after_a_while(self: Ends, sids: Sequence[str]) -> None:
-        await asyncio.sleep(LATE_SECONDS)
-        await after(self, sids)
-
-    patch.object(Ends, "_after", after_a_while).start()
+    for owner, name, seconds in (
+        (Ends, "end", LATE_SECONDS),
+        (Records, "commit", 2 * LATE_SECONDS),
+        (Ends, "_after", 4 * LATE_SECONDS),
+    ):
+        patch.object(owner, name, _late(getattr(owner, name), seconds)).start()
     _edit_scripts({"commit": edit})
+
+
+def _late(what: Callable[..., Awaitable[Any]], seconds: float) -> Callable[..., Awaitable[Any]]:
+    async def after_a_while(*args: Any, **named: Any) -> Any:
+        await asyncio.sleep(seconds)
+        return await what(*args, **named)
+
+    return after_a_while
 
 
 def _edit_scripts(edits: dict[str, Callable[[str], str]]) -> None:

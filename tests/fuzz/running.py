@@ -28,36 +28,36 @@ class Outcome:
     crashing_input: Any = None
 
 
-def run(target: Target, seconds: float, *, start: int | None = None) -> Outcome:
-    """Fuzz ``target`` for ``seconds``; stops at the first crash. ``start`` seeds the first batch."""
+def run(target: Target, seconds: float) -> Outcome:
+    """Fuzz ``target`` for ``seconds``; stops at the first crash."""
     outcome, began = Outcome(target.name), time.monotonic()
-    number = random.getrandbits(32) if start is None else start
     while not outcome.crash and time.monotonic() - began < seconds:
-        _batch(target, outcome, number, began + seconds)
-        number += 1
+        _batch(target, outcome, began + seconds)
     outcome.seconds = time.monotonic() - began
     return outcome
 
 
-def _batch(target: Target, outcome: Outcome, number: int, deadline: float) -> None:
-    @seed(number)
+def _batch(target: Target, outcome: Outcome, deadline: float) -> None:
+    failures: list[Any] = []  # the last is the smallest
+
+    @seed(random.getrandbits(64))
     @settings(max_examples=BATCH, deadline=None, database=None, phases=PHASES, suppress_health_check=list(HealthCheck))
     @given(target.inputs)
     def attempt(value: Any) -> None:
-        if not outcome.crash and time.monotonic() > deadline:
+        if not failures and time.monotonic() > deadline:
             return
         outcome.inputs += 1
         began = time.thread_time()
         try:
             target.attempt(value)
+            spent = time.thread_time() - began
+            assert spent < SLOWEST_SECONDS, f"took {spent:.2f} s"
         except Exception:
-            outcome.crashing_input = value
+            failures.append(value)
             raise
-        spent = time.thread_time() - began
         outcome.slowest_seconds = max(outcome.slowest_seconds, spent)
-        assert spent < SLOWEST_SECONDS, f"took {spent:.2f} s"
 
     try:
         attempt()
     except Exception:  # noqa: BLE001 (a crash of any kind is what is looked for)
-        outcome.crash = traceback.format_exc()
+        outcome.crash, outcome.crashing_input = traceback.format_exc(), failures[-1] if failures else None

