@@ -95,7 +95,7 @@ class Replicas:
     def _heard(self, role: Reply) -> None:
         count = len(role[2]) if role[0] == b"master" else 0
         self._are_expected = self._are_expected or (self._sentinels is not None and count > 0)
-        self._calls.replicas = max(count, self._are_expected)  # those that are gone have confirmed nothing
+        self._calls.replicas = max(count, int(self._are_expected))  # those that are gone have confirmed nothing
 
     @property
     def _may_be_isolated(self) -> bool:
