@@ -47,7 +47,7 @@ check: setup
 	$(VENV)/bin/ruff check
 	$(VENV)/bin/ruff format --check
 	$(VENV)/bin/mypy hub tests demo_apps
-	$(PYTEST) -m 'not (edge or e2e or browser or faults or proxies)'
+	$(PYTEST) -m 'not (edge or e2e or browser or faults or proxies)' --ignore tests/fuzz
 
 faults: setup
 	FAULTS=long $(PYTEST) tests/faults --timeout 300

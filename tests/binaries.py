@@ -11,6 +11,7 @@ import os
 import re
 import shlex
 import shutil
+import ssl
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -98,13 +99,26 @@ def install_provider() -> None:
     npm = _wheel() / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
     command = [node(OLDEST_NODE_OF_THE_PROVIDER), str(npm), "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
     said = subprocess.run(
-        [*command, "--loglevel=error"], cwd=PROVIDER, check=False, text=True, capture_output=True, timeout=300
+        [*command, "--loglevel=error"],
+        cwd=PROVIDER,
+        env=_trusting_the_system(),
+        check=False,
+        text=True,
+        capture_output=True,
+        timeout=300,
     )
     if said.returncode != 0:
         raise FileNotFoundError(
             f"npm could not get the packages of tests/idp as locked; is its registry reachable?\n{said.stderr}"
         )
     (PROVIDER / "node_modules" / ".installed").write_text(_locked())
+
+
+def _trusting_the_system() -> dict[str, str]:
+    """The environment, in which Node trusts whom this machine trusts; by itself it knows its own list only."""
+    paths = (ssl.get_default_verify_paths().cafile, "/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/cert.pem")
+    bundle = next((path for path in paths if path and Path(path).is_file()), None)
+    return {**({"NODE_EXTRA_CA_CERTS": bundle} if bundle else {}), **os.environ}
 
 
 def _locked() -> str:
