@@ -157,7 +157,7 @@ class Node:
             return LiveRing(settings.keys.file), settings.store_url
         self._embedded = EmbeddedStore(settings.data_dir)
         url = self._embedded.start()
-        file = settings.keys.file or settings.data_dir / "keys.toml"
+        file = settings.key_ring_file
         if settings.keys.file is None:
             KeyRing.load_or_create(file)
         return LiveRing(file), url

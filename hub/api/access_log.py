@@ -47,7 +47,7 @@ class _Entry:
     def __init__(self, scope: Scope) -> None:
         self._scope, self._began = scope, time.perf_counter()
         self._status: int | None = None
-        self._bytes, self._request_id = 0, ""
+        self._bytes = 0
         scope[ABOUT] = {}
 
     def saw(self, message: Message) -> None:

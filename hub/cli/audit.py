@@ -4,7 +4,6 @@ The commands read the store directly, with the node's configuration and key ring
 disturbed. They write nothing into the store.
 """
 
-import asyncio
 import os
 import sys
 from collections.abc import Awaitable, Callable, Iterable, Iterator
@@ -19,16 +18,15 @@ from rich.progress import Progress
 
 from hub.cli import CommandError
 from hub.cli.output import moment, note, print_json
+from hub.cli.store_at import on_store
 from hub.core.heads import Head, read
 from hub.core.session import is_sid
 from hub.core.trail import Verdict
-from hub.errors import HubError
 from hub.settings import Settings, config_path, load_settings
 from hub.store.audit.reading import Reader
 from hub.store.audit.verifying import Verifier
 from hub.store.connecting import StoreTls
 from hub.store.keyring import KeyRing
-from hub.store.visiting import visited
 
 Result = TypeVar("Result")
 
@@ -48,26 +46,11 @@ def with_store(config: Path | None, job: Callable[[Reader, Settings], Awaitable[
     """Run ``job`` on the store of the node that has this configuration."""
     settings = load_settings(config_path(config, os.environ), os.environ)
 
-    async def run(url: str) -> Result:
-        ring = KeyRing.load(settings.keys.file or settings.data_dir / "keys.toml")
-        tls = StoreTls(settings.store_ca_file, settings.store_cert_file, settings.store_key_file)
-        async with Reader(url, ring, tls) as reader:
+    async def run(url: str, tls: StoreTls) -> Result:
+        async with Reader(url, KeyRing.load(settings.key_ring_file), tls) as reader:
             return await job(reader, settings)
 
-    with _store_of(settings) as url:
-        try:
-            return asyncio.run(run(url))
-        except HubError as error:
-            raise CommandError(f"the store cannot be read: {error.detail}") from None
-
-
-@contextmanager
-def _store_of(settings: Settings) -> Iterator[str]:
-    if settings.store_url != "embedded":
-        yield settings.store_url
-        return
-    with visited(settings.data_dir) as url:
-        yield url
+    return on_store(settings, run, cannot_be="read")
 
 
 def check_sid(sid: str) -> str:

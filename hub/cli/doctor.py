@@ -18,10 +18,10 @@ from hub.app import check
 from hub.cli.doctor_around import look_around
 from hub.cli.doctor_here import look_here
 from hub.cli.output import console, note, print_json
+from hub.cli.store_at import tls_of
 from hub.core.finding import Finding, State, worst
 from hub.errors import ConfigurationError
 from hub.settings import Settings, config_path, load_settings
-from hub.store.connecting import StoreTls
 from hub.store.examining import examine
 from hub.store.visiting import visited
 
@@ -51,9 +51,8 @@ def doctor(config: Path | None, as_json: bool) -> None:
 
 
 async def _ask_others(settings: Settings, url: str | None) -> list[Finding]:
-    tls = StoreTls(settings.store_ca_file, settings.store_cert_file, settings.store_key_file)
     around = asyncio.create_task(look_around(settings))
-    store = await examine(url, tls, settings.durability) if url else [_to_be_made(settings)]
+    store = await examine(url, tls_of(settings), settings.durability) if url else [_to_be_made(settings)]
     return store + await around
 
 

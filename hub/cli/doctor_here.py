@@ -35,7 +35,7 @@ def look_here(settings: Settings, environ: Mapping[str, str]) -> list[Finding]:
 
 def key_ring(settings: Settings) -> Finding:
     """Whether it is there, its owner's alone, and complete; the names of its keys, never the keys."""
-    file = settings.keys.file or settings.data_dir / "keys.toml"
+    file = settings.key_ring_file
     if settings.store_url == "embedded" and settings.keys.file is None and not file.exists():
         return Finding("key ring", "ok", f"the first hub that starts makes it: {file}")
     try:

@@ -12,10 +12,9 @@ import typer
 from rich.console import Console
 from rich.progress import Progress
 
-from hub.cli import CommandError
 from hub.cli.keys import Ring, check_use, refusals
 from hub.cli.output import note, print_json
-from hub.errors import HubError
+from hub.cli.store_at import on_store
 from hub.settings import Settings
 from hub.store.connecting import StoreTls
 from hub.store.embedded import EmbeddedStore
@@ -26,7 +25,6 @@ from hub.store.keyring.dropping import check_linger, check_unneeded, seconds_lef
 from hub.store.keyring.file import read_keys
 from hub.store.keyring.named import Named
 from hub.store.keyring.ring import now
-from hub.store.visiting import visited
 
 Result = TypeVar("Result")
 
@@ -147,26 +145,13 @@ async def _until_nodes(at_rest: AtRest, fits: Callable[[Named], bool], do_this: 
 
 def _with_store(settings: Settings, path: Path, job: Callable[[AtRest], Awaitable[Result]]) -> Result:
     ring = KeyRing.load(path)
-    tls = StoreTls(settings.store_ca_file, settings.store_cert_file, settings.store_key_file)
 
-    async def run(url: str) -> Result:
+    async def run(url: str, tls: StoreTls) -> Result:
         async with AtRest(url, ring, tls) as at_rest:
             return await job(at_rest)
 
-    with _store_of(settings) as url, refusals():
-        try:
-            return asyncio.run(run(url))
-        except HubError as error:
-            raise CommandError(f"the store cannot be asked: {error.detail}") from None
-
-
-@contextmanager
-def _store_of(settings: Settings) -> Iterator[str]:
-    if settings.store_url != "embedded":
-        yield settings.store_url
-        return
-    with visited(settings.data_dir) as url:
-        yield url
+    with refusals():
+        return on_store(settings, run, cannot_be="asked")
 
 
 @contextmanager

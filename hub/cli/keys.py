@@ -72,8 +72,7 @@ class Ring:
         """The file."""
         if self.file is not None:
             return self.file
-        settings = settings or self.settings()
-        return settings.keys.file or settings.data_dir / "keys.toml"
+        return (settings or self.settings()).key_ring_file
 
 
 def check_use(use: str) -> Use:

@@ -54,7 +54,7 @@ def _store_for(settings: Settings) -> Iterator[dict[str, str]]:
     from hub.store.embedded import EmbeddedStore
     from hub.store.keyring import KeyRing
 
-    ring = settings.keys.file or settings.data_dir / "keys.toml"
+    ring = settings.key_ring_file
     KeyRing.load(ring) if settings.keys.file else KeyRing.load_or_create(ring)
     store = EmbeddedStore(settings.data_dir)
     url = store.start()

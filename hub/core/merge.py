@@ -1,7 +1,7 @@
 """JSON Merge Patch (RFC 7396): what it means for a document, told in ops.
 
-Every op names its whole path. Where many small changes lie at the end of a long path that would be far more
-text than the patch itself, so such a patch is told in one op for each section instead.
+Every op names its whole path, and itself. Where many small changes lie side by side, or at the end of a long path,
+that would be far more text than the patch itself, so such a patch is told in one op for each section instead.
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from hub.core import pointer
 from hub.core.document import Op
 from hub.core.json import Json, Object, equal
+
+OP_BYTES = 32  # about what an op takes beside its path and value: {"op":"replace","path":"","value":}
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +40,7 @@ class MergePatch:
 
 
 class _Merge:
-    """One merge patch being turned into ops, until their paths take more room than a document may."""
+    """One merge patch being turned into ops, until they take more room, beside their values, than a document may."""
 
     def __init__(self, room: int) -> None:
         self.ops: list[Op] = []
@@ -63,7 +65,7 @@ class _Merge:
 
     def _note(self, op: str, at: tuple[str, ...], value: Json = None) -> None:
         path = pointer.join(at)
-        self.room -= len(path)
+        self.room -= len(path) + OP_BYTES
         self.ops.append({"op": op, "path": path} if op == "remove" else {"op": op, "path": path, "value": value})
 
 

@@ -227,3 +227,8 @@ class Settings(Table):
     apps: dict[Name, AppSettings] = Field({}, description="Applications behind the gateway by name.")
     services: dict[ServiceName, ServiceSettings] = Field({}, description="Services by name (no `_` in it).")
     keys: KeysSettings = Field(KeysSettings(), description="The key ring.")
+
+    @property
+    def key_ring_file(self) -> Path:
+        """Where the key ring is: as configured, or beside the embedded store, which makes its own."""
+        return self.keys.file or self.data_dir / "keys.toml"

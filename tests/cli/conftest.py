@@ -1,14 +1,18 @@
-"""Where the doctor is asked: a machine with a configuration, and a store that is put right again afterwards."""
+"""Where the doctor is asked (a machine, and a store that is put right again afterwards), and where an auditor works."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from redis import Redis
 
 from hub.store.embedded import EmbeddedStore
+from hub.store.keyring import KeyRing
+from tests.support.audit_desk import Desk
+from tests.support.nodes import Cluster
 from tests.support.practice import Practice
 from tests.support.stores import test_store
 
@@ -38,3 +42,16 @@ def store_url(doctors_store: EmbeddedStore) -> Iterator[str]:
         outside.execute_command("ACL", "DELUSER", "few")
         for name in ("maxmemory-policy", "appendonly", "maxmemory"):
             outside.config_set(name, before[name])
+
+
+@pytest.fixture
+def desk(
+    hub_cluster: Cluster, capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Any:
+    """The shared store, emptied before."""
+    monkeypatch.setenv("HUB_STORE_URL", hub_cluster.store_url)
+    monkeypatch.setenv("HUB_KEYS__FILE", str(hub_cluster.ring))
+    made = Desk(hub_cluster, capsys, tmp_path, KeyRing.load(hub_cluster.ring))
+    made.outside.flushall()
+    yield made
+    made.outside.close()

@@ -4,10 +4,11 @@ import os
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+
+from tests.support.waiting import becomes
 
 ROOT = Path(__file__).parents[2]
 DEADLINE_SECONDS = 20.0
@@ -56,10 +57,7 @@ def end_of(program: Program) -> tuple[int, str]:
 
 def eventually(is_so: Callable[[], bool], what: str) -> None:
     """Wait for a fact."""
-    deadline = time.monotonic() + DEADLINE_SECONDS
-    while not is_so():
-        assert time.monotonic() < deadline, f"not within {DEADLINE_SECONDS} s: {what}"
-        time.sleep(0.01)
+    assert becomes(is_so, DEADLINE_SECONDS), f"not within {DEADLINE_SECONDS} s: {what}"
 
 
 def is_alive(pid: int) -> bool:

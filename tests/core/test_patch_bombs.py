@@ -21,11 +21,11 @@ SECONDS = 0.5  # on two busy cores; ordinary patches take a thousandth of it
 
 def ops_soon(patch: Any, document: dict[str, Any]) -> list[dict[str, Any]]:
     """The ops, which must come soon and be about as small as a document may be."""
-    started = time.process_time()
+    started = time.thread_time()
     try:
         ops: list[dict[str, Any]] = patch.ops_for(document, MOST_BYTES)
     finally:
-        assert time.process_time() - started < SECONDS
+        assert time.thread_time() - started < SECONDS
     assert len(dumps(ops)) < 2 * MOST_BYTES + 1000
     return ops
 

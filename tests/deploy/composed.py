@@ -7,6 +7,9 @@ store is the wheel's Valkey, which speaks no TLS; with ``HUB_TEST_STORE=redis`` 
 
 from __future__ import annotations
 
+from tests.support.nodes import is_open
+from tests.support.waiting import becomes
+
 import json
 import re
 import shutil
@@ -233,14 +236,12 @@ def fill(template: str, given: Mapping[str, str]) -> str:
 
 def wait_until_open(port: int, process: subprocess.Popen[str], log: Path) -> None:
     """Until somebody listens there; what it said if it stopped."""
-    deadline = time.monotonic() + START_SECONDS
-    while time.monotonic() < deadline:
+
+    def listens() -> bool:
         assert process.poll() is None, f"it stopped with {process.returncode}: {log.read_text()[-2000:]}"
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)) == 0:
-                return
-        time.sleep(0.02)
-    raise AssertionError(f"it does not listen: {log.read_text()[-2000:]}")
+        return is_open(port)
+
+    assert becomes(listens, START_SECONDS), f"it does not listen: {log.read_text()[-2000:]}"
 
 
 @contextmanager

@@ -5,6 +5,9 @@ What differs between them is in one ``Front`` each: how it is started. Everythin
 
 from __future__ import annotations
 
+from tests.support.nodes import is_open
+from tests.support.waiting import becomes
+
 import os
 import re
 import shutil
@@ -202,13 +205,10 @@ def _provider(port: int, url: str) -> Iterator[None]:
 
 
 def _wait_until_open(port: int, process: subprocess.Popen[bytes]) -> None:
-    deadline = time.monotonic() + START_SECONDS
-    while time.monotonic() < deadline:
+    def listens() -> bool:
         if process.poll() is not None:
             said = process.stderr.read().decode() if process.stderr else ""
             raise AssertionError(f"it stopped with {process.returncode}: {said[-2000:]}")
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)) == 0:
-                return
-        time.sleep(0.02)
-    raise AssertionError("it does not listen")
+        return is_open(port)
+
+    assert becomes(listens, START_SECONDS), "it does not listen"

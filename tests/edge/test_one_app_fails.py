@@ -71,7 +71,8 @@ async def failing(port: int, serve: Serve | None) -> AsyncIterator[None]:
     finally:
         server.close()
         for writer in open_ones:
-            writer.close()
+            writer.transport.abort()
+        await asyncio.gather(*(writer.wait_closed() for writer in open_ones), return_exceptions=True)
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from tests.fuzz import pure, secrets
+from tests.fuzz import configuration, pure, secrets
 from tests.fuzz.inside import inside
 from tests.fuzz.requests import Requests
 from tests.fuzz.sockets import Wire
@@ -14,7 +14,7 @@ from tests.fuzz.targets import Target
 from tests.support.nodes import Cluster, free_port
 from tests.support.tabs import log_in
 
-HERE: list[Target] = [*pure.TARGETS, *secrets.TARGETS]
+HERE: list[Target] = [*pure.TARGETS, *configuration.TARGETS, *secrets.TARGETS]
 """Functions of the hub."""
 
 NO_LIMITS = {

@@ -106,6 +106,38 @@ def _writable(value: bytes) -> bytes:
     return value.translate(None, b"\x00\r\n")[:4000]
 
 
+_routes = st.sampled_from(
+    [
+        *(("GET", path) for path in READS),
+        *WRITES,
+        ("GET", "/auth/login?prompt=login"),
+        ("OPTIONS", "/v1/sessions"),
+        ("HEAD", "/docs"),
+    ]
+)
+_bodies = st.just(b"") | json_like({"profile": {"a": 1}})
+_line = json_like({"sid": "SID", "patch": {"profile": {"a": 1}}, "key": "k"}, {"sid": "x", "patch": {}}) | members(
+    {
+        "sid": st.just("SID"),
+        "patch": st.just({"profile": {"b": 1}}),
+        "ops": st.just([{"op": "add", "path": "/cart", "value": {}}]),
+        "key": st.just("k"),
+        "if_position": st.just("1.00000000"),
+    }
+).map(lambda value: json.dumps(value).encode())
+_forms = [b"everywhere=1&csrf=x&return_to=/", urlencode({"csrf": "x" * 43, "everywhere": ""}).encode()]
+_tokens = [
+    b"logout_token=a.b.c",
+    b"logout_token=eyJhbGciOiJFUzI1NiJ9.e30.AAAA&x=1",
+    b"logout_token=a&logout_token=b",
+]
+_patches = json_like({"profile": {"a": 1}, "cart": None}, [{"op": "add", "path": "/profile/x", "value": [1]}])
+_media = st.sampled_from([MERGE, JSON_PATCH, b"application/json"])
+_paths = [b"/v1/sessions/me/document/profile", b"/v1/users/ada%2fx/sessions", b"/apps/a/%2e%2e/v1",
+         b"/client/../x.js",
+         b"/auth//login", b"/apps/a;x/y", b"/.well-known/jwks.json"]  # fmt: skip
+
+
 class Requests:
     """The targets; a session that was ended by an input is followed by another."""
 
@@ -191,40 +223,8 @@ class Requests:
 
     def targets(self) -> list[Target]:
         """All of them."""
-        routes = st.sampled_from(
-            [
-                *(("GET", path) for path in READS),
-                *WRITES,
-                ("GET", "/auth/login?prompt=login"),
-                ("OPTIONS", "/v1/sessions"),
-                ("HEAD", "/docs"),
-            ]
-        )
-        bodies = st.just(b"") | json_like({"profile": {"a": 1}})
-        line = json_like(
-            {"sid": "SID", "patch": {"profile": {"a": 1}}, "key": "k"}, {"sid": "x", "patch": {}}
-        ) | members(
-            {
-                "sid": st.just("SID"),
-                "patch": st.just({"profile": {"b": 1}}),
-                "ops": st.just([{"op": "add", "path": "/cart", "value": {}}]),
-                "key": st.just("k"),
-                "if_position": st.just("1.00000000"),
-            }
-        ).map(lambda value: json.dumps(value).encode())
-        forms = [b"everywhere=1&csrf=x&return_to=/", urlencode({"csrf": "x" * 43, "everywhere": ""}).encode()]
-        tokens = [
-            b"logout_token=a.b.c",
-            b"logout_token=eyJhbGciOiJFUzI1NiJ9.e30.AAAA&x=1",
-            b"logout_token=a&logout_token=b",
-        ]
-        patches = json_like({"profile": {"a": 1}, "cart": None}, [{"op": "add", "path": "/profile/x", "value": [1]}])
-        media = st.sampled_from([MERGE, JSON_PATCH, b"application/json"])
-        paths = [b"/v1/sessions/me/document/profile", b"/v1/users/ada%2fx/sessions", b"/apps/a/%2e%2e/v1",
-                 b"/client/../x.js",
-                 b"/auth//login", b"/apps/a;x/y", b"/.well-known/jwks.json"]  # fmt: skip
         return [
-            Target("request headers", st.tuples(routes, WHO, _headers, bodies), self.headers, is_remote=True),
+            Target("request headers", st.tuples(_routes, WHO, _headers, _bodies), self.headers, is_remote=True),
             Target(
                 "query",
                 st.tuples(st.sampled_from(READS), WHO, _queries),
@@ -233,17 +233,17 @@ class Requests:
             ),
             Target(
                 "path",
-                st.tuples(st.sampled_from(["GET", "PUT", "PATCH", "DELETE", "POST", "X"]), WHO, mutated(paths)),
+                st.tuples(st.sampled_from(["GET", "PUT", "PATCH", "DELETE", "POST", "X"]), WHO, mutated(_paths)),
                 self.path,
                 is_remote=True,
             ),
             Target(
                 "document",
-                st.tuples(st.sampled_from(["PATCH", "PUT"]), WHO, media, patches),
+                st.tuples(st.sampled_from(["PATCH", "PUT"]), WHO, _media, _patches),
                 self.document,
                 is_remote=True,
             ),
-            Target("log-out form", st.tuples(WHO, _headers, mutated(forms)), self.log_out, is_remote=True),
-            Target("back-channel form", mutated(tokens), self.order, is_remote=True),
-            Target("batch", st.lists(line, max_size=5), self.batch, is_remote=True),
+            Target("log-out form", st.tuples(WHO, _headers, mutated(_forms)), self.log_out, is_remote=True),
+            Target("back-channel form", mutated(_tokens), self.order, is_remote=True),
+            Target("batch", st.lists(_line, max_size=5), self.batch, is_remote=True),
         ]

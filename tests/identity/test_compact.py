@@ -60,18 +60,18 @@ def test_a_good_token_is_taken_apart() -> None:
 )
 def test_what_no_issuer_sends_is_refused(token: str) -> None:
     """Threats 19, 20, 21: shape, spelling, duplicates, ``crit``, depth and size are judged before parsing."""
-    began = time.perf_counter()
+    began = time.thread_time()
     with pytest.raises(Unauthenticated):
         parse(token)
-    assert time.perf_counter() - began < 0.05
+    assert time.thread_time() - began < 0.05
 
 
 def test_a_megabyte_is_refused_at_once() -> None:
     """Threat 19."""
-    began = time.perf_counter()
+    began = time.thread_time()
     with pytest.raises(Unauthenticated):
         parse("A" * 1_000_000)
-    assert time.perf_counter() - began < 0.05
+    assert time.thread_time() - began < 0.05
 
 
 ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import httpx
@@ -13,7 +12,6 @@ import pytest
 from hub.errors import ProviderUnavailable, Unauthenticated
 from hub.identity import jwks
 from hub.identity.compact import parse
-from hub.identity.fetching import new_client
 from hub.identity.jwks import ProviderDirectory
 from hub.identity.providers import Provider
 from hub.identity.refreshed import FRESH_SECONDS, LAST_GOOD_SECONDS, RETRY_SECONDS
@@ -23,19 +21,6 @@ from tests.identity.worlds import Clock
 from tests.support.waiting import eventually
 
 KEYS = "/keys"
-
-
-@pytest.fixture
-def server() -> Iterator[Server]:
-    with Server() as started:
-        publish(started, ec_key().jwk)
-        yield started
-
-
-@pytest.fixture
-async def client() -> AsyncIterator[httpx.AsyncClient]:
-    async with new_client() as made:
-        yield made
 
 
 def directory(server: Server, client: httpx.AsyncClient, clock: Clock | None = None) -> ProviderDirectory:
@@ -239,45 +224,6 @@ async def test_a_provider_that_does_not_answer_is_a_503(client: httpx.AsyncClien
     with pytest.raises(ProviderUnavailable) as caught:
         await provider.key_for(named("e1"))
     assert caught.value.headers()["Retry-After"]
-
-
-@pytest.mark.parametrize(
-    "metadata",
-    [
-        {"issuer": "https://evil.example"},
-        {"issuer": None},
-        {"jwks_uri": "http://keys.example/"},
-        {"jwks_uri": "file:///etc/passwd"},
-        {"jwks_uri": None},
-        {"token_endpoint": "http://token.example/"},
-        {"authorization_endpoint": "javascript:alert(1)"},
-        {"authorization_endpoint": ["https://x.example"]},
-    ],
-    ids=repr,
-)
-async def test_odd_metadata_is_not_believed(
-    metadata: dict[str, Any], server: Server, client: httpx.AsyncClient
-) -> None:
-    """Threat 58: the issuer is the configured one, and every address is https or on this machine."""
-    publish(server, ec_key().jwk, **metadata)
-    with pytest.raises(ProviderUnavailable):
-        await directory(server, client).metadata()
-
-
-async def test_a_provider_of_tokens_only_is_enough_for_bearer_log_ins(
-    server: Server, client: httpx.AsyncClient
-) -> None:
-    """It names its keys; it has nowhere to send a browser to."""
-    key = ec_key("e1")
-    publish(server, key.jwk, authorization_endpoint=None, token_endpoint=None)
-    metadata = await directory(server, client).metadata()
-    assert (metadata.authorization_endpoint, metadata.token_endpoint) == (None, None)
-
-
-async def test_an_issuer_is_equal_to_the_letter(server: Server, client: httpx.AsyncClient) -> None:
-    provider = Provider("main", f"{server.url}/", "hub")
-    with pytest.raises(ProviderUnavailable):
-        await ProviderDirectory(provider, client, Clock()).metadata()
 
 
 async def test_an_address_in_a_token_gets_no_request(server: Server, client: httpx.AsyncClient) -> None:

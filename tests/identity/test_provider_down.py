@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
-
 import httpx
 import pytest
 
 from hub.errors import ProviderUnavailable
 from hub.identity import jwks
 from hub.identity.compact import parse
-from hub.identity.fetching import new_client
 from hub.identity.jwks import ProviderDirectory
 from hub.identity.providers import Provider
 from hub.identity.refreshed import RETRY_SECONDS
@@ -19,21 +16,6 @@ from tests.identity.servers import Answer, Server, publish
 from tests.identity.worlds import Clock
 
 DISCOVERY = "/.well-known/openid-configuration"
-
-
-@pytest.fixture
-def server() -> Iterator[Server]:
-    """A provider that answers."""
-    with Server() as started:
-        publish(started, ec_key().jwk)
-        yield started
-
-
-@pytest.fixture
-async def client() -> AsyncIterator[httpx.AsyncClient]:
-    """What the hub asks it with."""
-    async with new_client() as made:
-        yield made
 
 
 async def test_nobody_is_sent_to_a_provider_that_does_not_answer(server: Server, client: httpx.AsyncClient) -> None:

@@ -11,7 +11,6 @@ import ssl
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -24,6 +23,7 @@ from hub.store.keyring import KeyRing
 from tests.support.provider import Provider
 from tests.support.stores import test_store
 from tests.support.tls import Certificates
+from tests.support.waiting import becomes
 
 ROOT = Path(__file__).parents[2]
 START_SECONDS = 20.0
@@ -200,18 +200,25 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+def is_open(port: int) -> bool:
+    """Whether somebody listens there now."""
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
 def wait_until_ready(node: Node) -> None:
     """Until ``/readyz`` says 200, or a clear failure."""
-    deadline = time.monotonic() + START_SECONDS
-    while time.monotonic() < deadline:
+
+    def is_ready() -> bool:
         if node.process.poll() is not None:
             raise NodeFailed(f"the node stopped with {node.process.returncode}")
         try:
-            if httpx.get(f"{node.url}/readyz", timeout=1, verify=node.verify).status_code == 200:
-                return
+            return httpx.get(f"{node.url}/readyz", timeout=1, verify=node.verify).status_code == 200
         except httpx.TransportError:
-            time.sleep(0.02)
-    raise NodeFailed("the node is not ready")
+            return False
+
+    if not becomes(is_ready, START_SECONDS):
+        raise NodeFailed("the node is not ready")
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
 
 PAUSE_SECONDS = 0.01
@@ -15,3 +16,13 @@ async def eventually(is_so: Callable[[], Awaitable[bool]], seconds: float = 5.0)
             if await is_so():
                 return
             await asyncio.sleep(PAUSE_SECONDS)
+
+
+def becomes(is_so: Callable[[], bool], seconds: float) -> bool:
+    """Whether the fact holds within this time; for tests that have no event loop."""
+    deadline = time.monotonic() + seconds
+    while not is_so():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(PAUSE_SECONDS)
+    return True
