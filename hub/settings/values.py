@@ -19,6 +19,7 @@ LONGEST = 3650 * DAY
 
 _UNITS = {"s": SECOND, "m": MINUTE, "h": HOUR, "d": DAY}
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)([smhd])")
+_STORE_URL = re.compile(r"([a-z+]+)://([^/?#]*)(/[^?#]*)?(?:\?([^#]*))?")
 _STORE_SCHEMES = ("redis", "rediss", "redis+sentinel", "rediss+sentinel", "redis+cluster", "rediss+cluster")
 _HOST_AND_PORT = re.compile(r"([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::\d{1,5})?")
 _HOST = re.compile(r"[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?")
@@ -132,24 +133,24 @@ def read_store_url(value: str) -> str:
     """``embedded`` or the URL of a store; TLS unless every host is on loopback."""
     if value in ("", "embedded"):
         return "embedded"
-    try:
-        url = urlsplit(value)
-    except ValueError:
-        raise ValueError("not a URL") from None
-    _check_query(url.query, is_for_sentinels=url.scheme.endswith("+sentinel"))
-    if url.scheme == "unix":
-        if url.netloc or not url.path.startswith("/"):
+    match = _STORE_URL.fullmatch(value)  # no urlsplit: several hosts are no URL to it
+    if match is None:
+        raise ValueError("not a URL")
+    scheme, netloc, path, query = (part or "" for part in match.groups())
+    _check_query(query, is_for_sentinels=scheme.endswith("+sentinel"))
+    if scheme == "unix":
+        if netloc or not path.startswith("/"):
             raise ValueError("unix:// needs an absolute path, as in unix:///run/valkey.sock")
         return value
-    if url.scheme not in _STORE_SCHEMES:
+    if scheme not in _STORE_SCHEMES:
         raise ValueError('"embedded" or one of redis://, rediss://, unix://, redis+sentinel://, redis+cluster://')
-    hosts = [_host_of(part) for part in url.netloc.rpartition("@")[2].split(",")]
-    if len(hosts) > 1 and "+" not in url.scheme:
+    hosts = [_host_of(part) for part in netloc.rpartition("@")[2].split(",")]
+    if len(hosts) > 1 and "+" not in scheme:
         raise ValueError("several hosts need redis+sentinel:// or redis+cluster://")
-    if url.scheme.endswith("+sentinel") and not url.path.strip("/"):
+    if scheme.endswith("+sentinel") and not path.strip("/"):
         raise ValueError("redis+sentinel:// needs the primary's name: redis+sentinel://host,host/name")
-    if not url.scheme.startswith("rediss") and not all(map(is_loopback, hosts)):
-        raise ValueError(f"plaintext to another machine; use rediss{url.scheme[5:]}:// (TLS)")
+    if not scheme.startswith("rediss") and not all(map(is_loopback, hosts)):
+        raise ValueError(f"plaintext to another machine; use rediss{scheme[5:]}:// (TLS)")
     return value
 
 

@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
-from urllib.parse import parse_qsl, unquote, urlsplit
 
 from redis.asyncio.connection import AbstractConnection, Connection, ConnectionPool, SSLConnection
 from redis.asyncio.retry import Retry
@@ -18,9 +17,9 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from hub.errors import ConfigurationError
-from hub.store.sentinels import Address, NoSuchPrimary, Sentinels, connection_to_primary
+from hub.store.sentinels import NoSuchPrimary, Sentinels, connection_to_primary
+from hub.store.store_url import Address, StoreUrl
 
-SENTINEL_PORT = 26379
 CONNECT_SECONDS = 1.0
 CALL_SECONDS = 2.0
 
@@ -69,9 +68,10 @@ def connector(url: str, tls: StoreTls | None = None) -> Connect:
 
     Raises ``ConfigurationError`` for certificates that cannot be used.
     """
-    context = (tls or StoreTls()).context() if url.startswith("rediss") else None
-    if urlsplit(url).scheme.endswith("+sentinel"):
-        return _sentinel_connector(url, context)
+    at = StoreUrl.parse(url)
+    context = (tls or StoreTls()).context() if at.is_tls else None
+    if at.kind == "sentinel":
+        return _sentinel_connector(at, context)
     pool = ConnectionPool.from_url(
         url,
         driver_info=None,
@@ -95,39 +95,25 @@ def _with_tls(connection: AbstractConnection, context: ssl.SSLContext | None) ->
     return connection
 
 
-def _sentinel_connector(url: str, context: ssl.SSLContext | None) -> Connect:
+def _sentinel_connector(at: StoreUrl, context: ssl.SSLContext | None) -> Connect:
     """``redis+sentinel://user:password@host:port,host/name``: user and password are for the servers that hold data;
     sentinels are shown ``sentinel_username`` and ``sentinel_password`` of the query."""
-    parts = urlsplit(url)
-    user, query = parts.netloc.rpartition("@")[0], dict(parse_qsl(parts.query))
-    username, _, password = (unquote(part) for part in user.partition(":"))
     options = _options() | {"driver_info": None}
-    for_sentinels = _credentials(query.get("sentinel_username", ""), query.get("sentinel_password", ""))
-    for_data = _credentials(query.get("username", username), query.get("password", password))
-    is_tls = context is not None
-    kind = SSLConnection if is_tls else Connection
+    for_sentinels: dict[str, Any] = {
+        "username": at.query.get("sentinel_username"),
+        "password": at.query.get("sentinel_password"),
+    }
+    for_data: dict[str, Any] = {"username": at.username, "password": at.password, "db": at.database}
+    kind = SSLConnection if at.is_tls else Connection
 
     def to_sentinel(address: Address) -> AbstractConnection:
         made = kind(host=address[0], port=address[1], **options, **for_sentinels)
         return _with_tls(made, context)
 
-    addresses = [_address(text) for text in parts.netloc.rpartition("@")[2].split(",")]
-    sentinels = Sentinels(addresses, unquote(parts.path.strip("/")), to_sentinel, is_tls=is_tls)
-    for_data |= options | {"db": int(query.get("db", 0))}
+    sentinels = Sentinels(at.hosts, at.name, to_sentinel, is_tls=at.is_tls)
     return _Connector(
-        lambda: _with_tls(connection_to_primary(sentinels, is_tls=is_tls, **for_data), context), sentinels
+        lambda: _with_tls(connection_to_primary(sentinels, is_tls=at.is_tls, **options, **for_data), context), sentinels
     )
-
-
-def _credentials(username: str, password: str) -> dict[str, Any]:
-    return {"username": username or None, "password": password or None}
-
-
-def _address(text: str) -> Address:
-    host, colon, port = text.rpartition(":")
-    if not colon or text.endswith("]"):
-        host, port = text, ""
-    return host.strip("[]"), int(port or SENTINEL_PORT)
 
 
 async def establish(connection: AbstractConnection) -> None:

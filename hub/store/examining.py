@@ -10,7 +10,6 @@ import contextlib
 import os
 import time
 from collections.abc import AsyncIterator, Mapping
-from urllib.parse import urlsplit
 
 from redis.asyncio.connection import AbstractConnection
 from redis.exceptions import NoPermissionError, RedisError
@@ -20,6 +19,7 @@ from hub.core.finding import Finding, State
 from hub.errors import ConfigurationError
 from hub.store.connecting import Connect, StoreTls, check, connector, establish
 from hub.store.rehearsing import rehearse
+from hub.store.store_url import StoreUrl
 
 OLDEST = {"valkey": (7, 2), "redis": (7, 0)}
 OLDEST_WITH_WAITAOF = (7, 2)
@@ -28,22 +28,16 @@ SKEW_TO_MIND, SKEW_TO_REFUSE = 2.0, 60.0  # seconds
 FULL, NEARLY_FULL = 0.95, 0.75  # of the memory there is
 
 
-def shown(url: str) -> str:
-    """Where a store is, without user, password and query."""
-    parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path if parts.scheme == 'unix' else ''}"
-
-
 async def examine(url: str, tls: StoreTls, durability: str = "local") -> list[Finding]:
     """Everything there is to find out about the store at ``url``; the first line is whether it can be reached."""
     try:
-        connect = connector(url, tls)
+        at, connect = StoreUrl.parse(url), connector(url, tls)
         await check(connect)
         began = time.perf_counter()
         async with asyncio.timeout(SECONDS), _connected(connect) as connection:
             await _ask(connection, "PING")
             took = time.perf_counter() - began
-            found = [Finding("store", "ok", f"{shown(url)} answers, {took * 1000:.1f} ms to connect and ask")]
+            found = [Finding("store", "ok", f"{at} answers, {took * 1000:.1f} ms to connect and ask")]
             found += await _described(connection, durability)
             found += [await _clocks(connection)]
     except ConfigurationError as error:
@@ -58,7 +52,7 @@ async def examine(url: str, tls: StoreTls, durability: str = "local") -> list[Fi
     except ValueError as error:
         return [Finding("store", "failed", f"store_url: {error}", "see store_url")]
     except (RedisError, OSError, TimeoutError) as error:
-        said = f"{shown(url)} does not answer ({_reason(error)})"
+        said = f"{at} does not answer ({_reason(error)})"
         return [Finding("store", "failed", said, "start it, or let this machine reach it")]
     return found + await rehearse(connect, durability)
 

@@ -24,7 +24,7 @@ from hub.errors import HubError
 from hub.store import keys
 from hub.store.calls import Calls
 from hub.store.connecting import Connect, establish
-from hub.store.sentinels import Address
+from hub.store.store_url import Address
 from hub.telemetry.security import SecurityEvent, note
 
 PROBE_EVERY_SECONDS = 2.0

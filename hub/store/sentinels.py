@@ -15,7 +15,8 @@ from redis.asyncio.connection import AbstractConnection, Connection, SSLConnecti
 from redis.exceptions import AuthenticationError, NoPermissionError, RedisError, ResponseError
 from redis.exceptions import ConnectionError as RedisConnectionError
 
-Address: TypeAlias = tuple[str, int]
+from hub.store.store_url import Address
+
 Answer: TypeAlias = tuple[int, Address]  # with the epoch of the configuration: the highest is the newest
 
 ASK_SECONDS = 1.0

@@ -19,8 +19,9 @@ from hub.core.ports import Done
 from hub.errors import ConfigurationError
 from hub.store.connecting import Connect, StoreTls, check, connector, establish
 from hub.store.keyring import KeyRing
-from hub.store.sentinels import Address, Sentinels
+from hub.store.sentinels import Sentinels
 from hub.store.store import Store
+from hub.store.store_url import Address
 from tests.store.conftest import Ear
 from tests.support.nodes import free_port
 from tests.support.replicated import NAME, Server, wait_for
@@ -96,7 +97,7 @@ def test_the_url_names_sentinels_and_two_kinds_of_credentials() -> None:
     url = "redis+sentinel://hub:p%40ss@127.0.0.1,[::1]:5/main?sentinel_username=watch&sentinel_password=word&db=3"
     connect = connector(url)
     found = known(connect)
-    assert (found.addresses, found.name) == ([("127.0.0.1", 26379), ("::1", 5)], "main")
+    assert (found.addresses, found.name) == ((("127.0.0.1", 26379), ("::1", 5)), "main")
     data: Any = connect()
     assert (data.username, data.password, data.db) == ("hub", "p@ss", 3)
     sentinel: Any = found._connect(("127.0.0.1", 1))
