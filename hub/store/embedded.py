@@ -57,7 +57,7 @@ class EmbeddedStore:
 
     def start(self) -> str:
         """Start it and wait until it answers; returns its URL. Raises ``ConfigurationError``."""
-        binary = _binary()
+        command = self._command()
         for directory in (self._directory, self._socket.parent):
             _make_private(directory)
         self._take_lock()
@@ -66,7 +66,7 @@ class EmbeddedStore:
             path.unlink()
         try:
             with (self._directory / "store.log").open("ab") as log:
-                self._process = self._spawn(binary, log)
+                self._process = self._spawn(command, log)
         except OSError as error:
             self._release_lock()
             raise ConfigurationError(f"The embedded store does not start: {error}") from None
@@ -77,9 +77,13 @@ class EmbeddedStore:
         self._wait_until_ready(path)
         return f"unix://{path}"
 
-    def _spawn(self, binary: str, log: IO[bytes]) -> subprocess.Popen[bytes]:
+    def _command(self) -> list[str]:
+        """What is run; it reads its configuration from standard input."""
+        return [_binary(), "-"]
+
+    def _spawn(self, command: list[str], log: IO[bytes]) -> subprocess.Popen[bytes]:
         return subprocess.Popen(  # noqa: S603 - our own binary
-            [binary, "-"],
+            command,
             stdin=subprocess.PIPE,
             stdout=log,
             stderr=subprocess.STDOUT,

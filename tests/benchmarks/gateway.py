@@ -14,7 +14,8 @@ from rich.console import Console
 from rich.table import Table
 
 from tests.benchmarks import raw
-from tests.support.nodes import ROOT, Cluster, Node, clean_environment, cluster, free_port, sha256
+from tests.support.nodes import ROOT, Cluster, Node, clean_environment, cluster, sha256
+from tests.support.ports import free_port
 from tests.support.tabs import log_in
 from tests.support.waiting import eventually
 

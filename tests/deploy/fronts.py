@@ -5,7 +5,7 @@ What differs between them is in one ``Front`` each: how it is started. Everythin
 
 from __future__ import annotations
 
-from tests.support.nodes import is_open
+from tests.support.ports import is_open
 from tests.support.waiting import becomes
 
 import os
@@ -29,7 +29,8 @@ import httpx
 import trustme
 
 from tests.support.echo import EchoApp
-from tests.support.nodes import ROOT, Cluster, Node, clean_environment, cluster, free_port, sha256
+from tests.support.nodes import ROOT, Cluster, Node, clean_environment, cluster, sha256
+from tests.support.ports import free_port
 
 DEPLOY = ROOT / "deploy"
 VERIFY_KEY = "a-verify-key-for-deployments"

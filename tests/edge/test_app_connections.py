@@ -14,7 +14,8 @@ from websockets.asyncio.server import ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 
 from tests.support.answers import good
-from tests.support.nodes import Cluster, Node, free_port
+from tests.support.nodes import Cluster, Node
+from tests.support.ports import free_port
 from tests.support.tabs import Opened, as_service, log_in
 
 pytestmark = pytest.mark.edge

@@ -11,7 +11,8 @@ import pytest
 from websockets.exceptions import InvalidStatus
 
 from tests.support.answers import good, problem
-from tests.support.nodes import Cluster, Node, free_port
+from tests.support.nodes import Cluster, Node
+from tests.support.ports import free_port
 from tests.support.tabs import open_with
 
 pytestmark = pytest.mark.edge

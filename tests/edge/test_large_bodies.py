@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.nodes import Cluster, Node, free_port
+from tests.support.nodes import Cluster, Node
+from tests.support.ports import free_port
 from tests.support.tabs import log_in
 
 pytestmark = pytest.mark.edge

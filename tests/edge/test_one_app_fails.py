@@ -13,7 +13,8 @@ import httpx
 import pytest
 
 from tests.support.echo import EchoApp
-from tests.support.nodes import Cluster, Node, free_port
+from tests.support.nodes import Cluster, Node
+from tests.support.ports import free_port
 from tests.support.tabs import log_in
 from tests.support.waiting import eventually
 

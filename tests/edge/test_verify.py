@@ -11,7 +11,8 @@ import pytest
 
 from hub.store import keys
 from tests.support.answers import good, problem
-from tests.support.nodes import Cluster, Node, cluster, free_port, sha256
+from tests.support.nodes import Cluster, Node, cluster, sha256
+from tests.support.ports import free_port
 from tests.support.tabs import Opened, log_in
 from tests.support.waiting import eventually
 

@@ -11,7 +11,8 @@ from tests.fuzz.inside import inside
 from tests.fuzz.requests import Requests
 from tests.fuzz.sockets import Wire
 from tests.fuzz.targets import Target
-from tests.support.nodes import Cluster, free_port
+from tests.support.nodes import Cluster
+from tests.support.ports import free_port
 from tests.support.tabs import log_in
 
 HERE: list[Target] = [*pure.TARGETS, *configuration.TARGETS, *secrets.TARGETS]

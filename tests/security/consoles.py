@@ -16,7 +16,8 @@ from redis.asyncio import Redis
 from tests.security.roads import in_browser
 from tests.support.answers import good
 from tests.support.event_tabs import EventTab, open_events, stream_client
-from tests.support.nodes import ROOT, SERVICE_KEY, Cluster, Node, clean_environment, free_port
+from tests.support.nodes import ROOT, SERVICE_KEY, Cluster, Node, clean_environment
+from tests.support.ports import free_port
 from tests.support.tabs import Opened, Tab, as_service, log_in, merge, open_with
 
 OPERATOR_MAX_AGE_SECONDS = 3600

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from tests.support.nodes import Cluster, Node, free_port, sha256
+from tests.support.nodes import Cluster, Node, sha256
+from tests.support.ports import free_port
 from tests.support.raw import Raw, send
 from tests.support.recorder import Asked, Recorder
 from tests.support.tabs import Opened, log_in

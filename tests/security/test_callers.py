@@ -14,7 +14,8 @@ from tests.security.consoles import HIDDEN, Console, console_of, listed
 from tests.support.answers import good, problem
 from tests.support.contexts import context_token
 from tests.support.echo import EchoApp
-from tests.support.nodes import READER_KEY, Cluster, Node, free_port, sha256
+from tests.support.nodes import READER_KEY, Cluster, Node, sha256
+from tests.support.ports import free_port
 from tests.support.tabs import as_service, bearer, log_in, merge, open_with, resume_with
 
 pytestmark = pytest.mark.edge

@@ -13,7 +13,8 @@ from playwright.async_api import BrowserContext
 
 from tests.security.places import Place
 from tests.support.demo import chromium
-from tests.support.nodes import Cluster, free_port
+from tests.support.nodes import Cluster
+from tests.support.ports import free_port
 
 pytestmark = [pytest.mark.edge, pytest.mark.browser]
 

@@ -11,7 +11,8 @@ import pytest
 from tests.security.places import Place
 from tests.support.answers import good
 from tests.support.log_ins import begin, finish
-from tests.support.nodes import Cluster, free_port
+from tests.support.nodes import Cluster
+from tests.support.ports import free_port
 
 pytestmark = pytest.mark.edge
 

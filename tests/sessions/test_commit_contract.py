@@ -44,9 +44,9 @@ def place() -> Iterator[tuple[str, KeyRing]]:
     try:
         url = server.start()
         KeyRing.create(folder / "keys.toml")
-        yield url, KeyRing.load(folder / "keys.toml")
+        yield server.url_for_hubs(url), KeyRing.load(folder / "keys.toml")
     finally:
-        server.stop()
+        server.close()
         shutil.rmtree(folder, ignore_errors=True)
 
 

@@ -63,14 +63,14 @@ async def wired() -> AsyncIterator[Wired]:
     ring = KeyRing.load(folder / "keys.toml")
     try:
         async with StoreProxy(folder, url) as wire:
-            stores = Store(wire.url, ring, "wired"), Store(url, ring, "beside")
+            stores = Store(wire.url, ring, "wired"), Store(server.url_for_hubs(url), ring, "beside")
             for store in stores:
                 await store.start(Deaf())
             yield Wired(wire, *stores)
             for store in stores:
                 await store.stop()
     finally:
-        server.stop()
+        server.close()
         shutil.rmtree(folder, ignore_errors=True)
 
 

@@ -27,9 +27,10 @@ SECONDS = 8.0
 
 @dataclass
 class Place:
-    """A running server and a key ring."""
+    """A running store and a key ring. ``url`` is where nodes find it, ``direct`` its server."""
 
     url: str
+    direct: str
     ring: KeyRing
     folder: Path
 
@@ -38,7 +39,7 @@ class Place:
         return self._outside
 
     def __post_init__(self) -> None:
-        self._outside = Redis.from_url(self.url)
+        self._outside = Redis.from_url(self.direct)
 
     def close(self) -> None:
         """Look no more."""
@@ -86,12 +87,12 @@ def place() -> Iterator[Place]:
     server = test_store(folder)
     url, ring = server.start(), folder / "keys.toml"
     KeyRing.create(ring)
-    made = Place(url, KeyRing.load(ring), folder)
+    made = Place(server.url_for_hubs(url), url, KeyRing.load(ring), folder)
     try:
         yield made
     finally:
         made.close()
-        server.stop()
+        server.close()
         shutil.rmtree(folder, ignore_errors=True)
 
 

@@ -14,7 +14,7 @@ from hub.store.connecting import StoreTls, check, connector
 from hub.store.examining import refuse_unfit
 from hub.store.store import Store
 from tests.store.conftest import Ear, Place
-from tests.support.nodes import free_port
+from tests.support.ports import free_port
 
 
 @asynccontextmanager

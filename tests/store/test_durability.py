@@ -19,7 +19,7 @@ from hub.store.durability import Durability, judge_copies
 from hub.store.keyring import KeyRing
 from hub.store.store import Store
 from tests.store.conftest import Ear
-from tests.support.nodes import free_port
+from tests.support.ports import free_port
 from tests.support.replicated import Server, wait_for
 from tests.support.sessions import commit, next_revision, opening, read
 from tests.support.waiting import eventually

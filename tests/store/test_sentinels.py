@@ -23,7 +23,7 @@ from hub.store.sentinels import Sentinels
 from hub.store.store import Store
 from hub.store.store_url import Address
 from tests.store.conftest import Ear
-from tests.support.nodes import free_port
+from tests.support.ports import free_port
 from tests.support.replicated import NAME, Server, wait_for
 from tests.support.sessions import commit, opening
 

@@ -10,7 +10,7 @@ import pytest
 from redis import Redis
 
 from tests.store.conftest import Place
-from tests.support.stores import kill, pid_of, test_store, wanted
+from tests.support.stores import kill, pid_of, program_wanted, test_store
 
 pytestmark = pytest.mark.contract
 
@@ -22,7 +22,7 @@ def name_of(outside: Any) -> str:
 
 def test_the_server_is_the_one_that_was_asked_for(place: Place) -> None:
     """A suite that silently ran on the other one would prove nothing."""
-    assert name_of(place.outside()) == wanted()
+    assert name_of(place.outside()) == program_wanted()
 
 
 def test_it_comes_back_with_its_data_at_the_same_place(tmp_path: Path) -> None:
@@ -41,6 +41,6 @@ def test_it_comes_back_with_its_data_at_the_same_place(tmp_path: Path) -> None:
             assert pid_of(store) != pid
         with Redis.from_url(url) as outside:
             assert outside.get("runs") == b"2"
-            assert name_of(outside) == wanted()
+            assert name_of(outside) == program_wanted()
     finally:
-        store.stop()
+        store.close()

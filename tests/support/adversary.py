@@ -24,7 +24,8 @@ from hub.identity.claims import LOGOUT_EVENT
 from tests.identity.minting import Key, ec_key, mint, rsa_key
 from tests.identity.servers import Answer, Server, publish
 from tests.support.log_ins import begin
-from tests.support.nodes import Cluster, Node, free_port
+from tests.support.nodes import Cluster, Node
+from tests.support.ports import free_port
 from tests.support.tabs import bearer
 
 Claims = dict[str, Any]

@@ -10,7 +10,8 @@ from urllib.parse import urlsplit
 import httpx
 
 from tests.support.echo import EchoApp
-from tests.support.nodes import Cluster, Node, free_port
+from tests.support.nodes import Cluster, Node
+from tests.support.ports import free_port
 from tests.support.tabs import Opened, log_in
 
 NAVIGATION = {"Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document", "Accept": "text/html"}

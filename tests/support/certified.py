@@ -21,7 +21,8 @@ import httpx
 from playwright.async_api import Page
 
 from tests import binaries
-from tests.support.nodes import Cluster, Node, free_port
+from tests.support.nodes import Cluster, Node
+from tests.support.ports import free_port
 
 SERVER = Path(__file__).parents[1] / "idp" / "server.mjs"
 START_SECONDS = 20

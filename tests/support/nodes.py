@@ -6,7 +6,6 @@ import hashlib
 import os
 import shutil
 import signal
-import socket
 import ssl
 import subprocess
 import sys
@@ -20,6 +19,7 @@ from typing import IO
 import httpx
 
 from hub.store.keyring import KeyRing
+from tests.support.ports import free_port
 from tests.support.provider import Provider
 from tests.support.stores import test_store
 from tests.support.tls import Certificates
@@ -129,7 +129,7 @@ class Cluster:
         (self.folder / "hub.toml").write_text(more + text)
         (self.folder / "preferences.json").write_text(PREFERENCES)
         self.store = test_store(self.folder)
-        self.store_url = self.store.start()
+        self.store_url = self._own_url = self.store.start()
         self.ring = self.folder / "keys.toml"
         KeyRing.create(self.ring)
 
@@ -140,10 +140,15 @@ class Cluster:
         for node in self._nodes:
             if node.process.poll() is None:
                 node.kill()
-        self.store.stop()
+        self.store.close()
         for file in self._files:
             file.close()
         shutil.rmtree(self.folder, ignore_errors=True)
+
+    @property
+    def url_for_hubs(self) -> str:
+        """Where nodes find the store; ``store_url`` is where tests do, who may set that to another."""
+        return self.store.url_for_hubs(self.store_url) if self.store_url == self._own_url else self.store_url
 
     def node(self, module: str = "hub", *, port: int | None = None, **environment: str) -> Node:
         """Start one more node and wait until it is ready; ``module`` is what ``python -m`` runs."""
@@ -157,7 +162,7 @@ class Cluster:
         self, module: str, port: int, environment: dict[str, str], certificates: Certificates | None = None
     ) -> Node:
         settings = {
-            "HUB_STORE_URL": self.store_url,
+            "HUB_STORE_URL": self.url_for_hubs,
             "HUB_KEYS__FILE": str(self.ring),
             "HUB_PUBLIC_URL": f"{'https' if certificates else 'http'}://127.0.0.1:{port}",
             **environment,
@@ -191,19 +196,6 @@ def clean_environment() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if not name.startswith("HUB_")} | {
         "PYTHONPATH": str(ROOT)
     }
-
-
-def free_port() -> int:
-    """A port nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def is_open(port: int) -> bool:
-    """Whether somebody listens there now."""
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 def wait_until_ready(node: Node) -> None:

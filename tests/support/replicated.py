@@ -21,8 +21,8 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from hub.store.embedded import _die_with_parent
-from tests.support.nodes import free_port
-from tests.support.stores import wanted
+from tests.support.ports import free_port
+from tests.support.stores import program_wanted
 
 NAME = "main"
 SECONDS = 20.0
@@ -32,7 +32,7 @@ FAILOVER_MS = 4000
 
 def program() -> str:
     """The server under the suite."""
-    if wanted() == "redis":
+    if program_wanted() == "redis":
         found = shutil.which("redis-server")
         assert found, "no redis-server on the path (apt install redis-server)"
         return found

@@ -1,6 +1,9 @@
-"""The server under the suite: the embedded Valkey, or with ``HUB_TEST_STORE=redis`` a ``redis-server`` from the path.
+"""The store under the suite: the embedded Valkey, or what ``HUB_TEST_STORE`` names.
 
-Both have the interface, files, options and end of the embedded store, so tests stop, kill, freeze and restart either.
+``redis`` is a ``redis-server`` from the path; ``sentinel`` and ``redis-sentinel`` are either of them with a replica,
+and a sentinel that nodes are told of instead. All have the interface, files, options and end of the embedded store, so
+tests stop, kill, freeze and restart each of them, and no sentinel takes that for a reason to promote (that it does so is
+what ``faults/test_failover.py`` is about).
 """
 
 from __future__ import annotations
@@ -12,20 +15,108 @@ import subprocess
 from pathlib import Path
 from typing import IO
 
-from hub.store.embedded import EmbeddedStore
+from hub.store.embedded import EmbeddedStore, _die_with_parent
+from tests.support.ports import free_port, is_open
+from tests.support.waiting import becomes
+
+PATIENCE_MS = 3_600_000
+START_SECONDS = 10.0
+NAME = "main"
 
 
-class RedisServer(EmbeddedStore):
+class Served(EmbeddedStore):
+    """The embedded store as it is. ``start`` says where a test finds it, ``url_for_hubs`` where nodes do."""
+
+    def url_for_hubs(self, url: str) -> str:
+        """``url`` is what ``start`` answered."""
+        return url
+
+    def close(self) -> None:
+        """Stop it, to be started no more."""
+        self.stop()
+
+
+class RedisServer(Served):
     """The same with another program: what differs afterwards is the server's doing alone."""
 
-    def _spawn(self, binary: str, log: IO[bytes]) -> subprocess.Popen[bytes]:
+    def _command(self) -> list[str]:
         redis = shutil.which("redis-server")
         if redis is None:
             raise FileNotFoundError("no redis-server on the path (apt install redis-server)")
-        return super()._spawn(redis, log)
+        return [redis, "-"]
 
 
-SERVERS = {"valkey": EmbeddedStore, "redis": RedisServer}
+class Watched(Served):
+    """The same with a port, one replica, and one sentinel."""
+
+    def __init__(self, data_dir: Path) -> None:
+        super().__init__(data_dir)
+        self._port, self._sentinel_port = free_port(), free_port()
+        self._others: list[subprocess.Popen[bytes]] = []
+
+    def _command(self) -> list[str]:
+        return [
+            *super()._command(),
+            "--port",
+            str(self._port),
+            "--bind",
+            "127.0.0.1",
+            "--repl-diskless-sync-delay",
+            "0",
+        ]
+
+    def url_for_hubs(self, url: str) -> str:
+        return f"redis+sentinel://127.0.0.1:{self._sentinel_port}/{NAME}"
+
+    def start(self) -> str:
+        url = super().start()
+        if not self._others:
+            replica, sentinel = (self._directory / each for each in ("replica", "sentinel"))
+            at = f"127.0.0.1 {self._port}"
+            self._run(replica, f"port {free_port()}", f"replicaof {at}", 'save ""')
+            self._run(
+                sentinel,
+                f"port {self._sentinel_port}",
+                f"sentinel monitor {NAME} {at} 1",
+                f"sentinel down-after-milliseconds {NAME} {PATIENCE_MS}",
+                options=["--sentinel"],
+            )
+            assert becomes(lambda: is_open(self._sentinel_port), START_SECONDS)
+        return url
+
+    def _run(self, folder: Path, *lines: str, options: list[str] | None = None) -> None:
+        folder.mkdir()
+        file = folder / "server.conf"
+        file.write_text("\n".join([f"dir {folder}", "bind 127.0.0.1", "protected-mode no", *lines]) + "\n")
+        log: IO[bytes]
+        with (folder / "log").open("ab") as log:
+            self._others.append(
+                subprocess.Popen(
+                    [super()._command()[0], str(file), *(options or [])],
+                    stdout=log,
+                    stderr=log,
+                    start_new_session=True,
+                    preexec_fn=_die_with_parent,  # noqa: PLW1509
+                )
+            )
+
+    def close(self) -> None:
+        super().close()
+        for process in self._others:
+            process.kill()
+            process.wait()
+
+
+class WatchedRedisServer(Watched, RedisServer):
+    """The same with another program."""
+
+
+SERVERS: dict[str, type[Served]] = {
+    "valkey": Served,
+    "redis": RedisServer,
+    "sentinel": Watched,
+    "redis-sentinel": WatchedRedisServer,
+}
 
 
 def wanted() -> str:
@@ -33,8 +124,13 @@ def wanted() -> str:
     return os.environ.get("HUB_TEST_STORE", "valkey")
 
 
-def test_store(folder: Path) -> EmbeddedStore:
-    """A server that keeps its data in ``folder``, not yet started."""
+def program_wanted() -> str:
+    """``valkey`` or ``redis``: whose server that is."""
+    return "redis" if issubclass(SERVERS[wanted()], RedisServer) else "valkey"
+
+
+def test_store(folder: Path) -> Served:
+    """A store that keeps its data in ``folder``, not yet started."""
     return SERVERS[wanted()](folder)
 
 
