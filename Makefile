@@ -2,7 +2,7 @@
 #   make demo    the whole thing on this machine          make test   every test, browser included
 #   make check   lint, types and the fast tests           make bench  the performance table
 #   make faults  the consistency contract, while parts fail, for minutes
-#   make test-redis  the Python tests on the redis-server of this machine, not on the embedded Valkey
+#   make test-store  the Python tests on another store; STORE=redis (from the path), sentinel, redis-sentinel
 #   make mutants every defence of the table of threats taken away, one at a time; ROWS="6 7" for some
 #   make fuzz    inputs nobody would send by accident, for FUZZ_SECONDS (480); TARGETS="token frame" for some
 
@@ -10,9 +10,10 @@ VENV   := .venv
 PY     := $(VENV)/bin/python
 STAMP  := $(VENV)/.setup
 PYTEST ?= $(PY) -m pytest
+STORE  ?= redis
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-redis check faults mutants fuzz bench browser provider lock clean
+.PHONY: help setup demo test test-store check faults mutants fuzz bench browser provider lock clean
 
 help:
 	@sed -n '2,7s/^# *//p' Makefile
@@ -39,9 +40,10 @@ test: setup browser provider
 	servers=$$($(PY) -m tests.binaries servers) && eval "$(PYTEST) $$servers"
 	node=$$($(PY) -m tests.binaries node) && "$$node" --test tests/client/*.test.js
 
-test-redis: setup browser provider
-	@redis-server --version || { echo 'make: no redis-server on the path (apt install redis-server)' >&2; exit 1; }
-	servers=$$($(PY) -m tests.binaries servers) && eval "HUB_TEST_STORE=redis $(PYTEST) $$servers"
+test-store: setup browser provider
+	@case $(STORE) in redis*) redis-server --version || \
+	  { echo 'make: no redis-server on the path (apt install redis-server)' >&2; exit 1; };; esac
+	servers=$$($(PY) -m tests.binaries servers) && eval "HUB_TEST_STORE=$(STORE) $(PYTEST) $$servers"
 
 check: setup
 	$(VENV)/bin/ruff check

@@ -1,6 +1,7 @@
 """The commands against a real node: what an operator types on a bad day works, and says what happened."""
 
 import json
+import secrets
 import subprocess
 import sys
 
@@ -19,7 +20,7 @@ pytestmark = pytest.mark.e2e
 
 @pytest.fixture
 async def opened(hub_cluster: Cluster, node: Node) -> Opened:
-    return await log_in(hub_cluster, node, user="grace")
+    return await log_in(hub_cluster, node, user=f"grace-{secrets.token_hex(4)}")
 
 
 def hub(node: Node, *arguments: str, key: str = SERVICE_KEY) -> tuple[int, str, str]:
@@ -38,7 +39,7 @@ def hub(node: Node, *arguments: str, key: str = SERVICE_KEY) -> tuple[int, str, 
 
 def test_sessions_are_listed_shown_and_ended(node: Node, opened: Opened) -> None:
     """list, show, end, and what they say afterwards."""
-    code, out, _ = hub(node, "sessions", "list", "--user", "grace", "--json")
+    code, out, _ = hub(node, "sessions", "list", "--user", opened.user, "--json")
     assert code == 0
     assert opened.sid in [session["sid"] for session in json.loads(out)["sessions"]]
     code, out, _ = hub(node, "sessions", "show", opened.sid)

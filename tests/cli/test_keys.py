@@ -37,7 +37,7 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A store for this file."""
     server = test_store(tmp_path_factory.mktemp("store"))
     yield server.start()
-    server.stop()
+    server.close()
 
 
 @pytest.fixture

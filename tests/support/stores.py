@@ -2,7 +2,7 @@
 
 ``redis`` is a ``redis-server`` from the path; ``sentinel`` and ``redis-sentinel`` are either of them with a replica,
 and a sentinel that nodes are told of instead. All have the interface, files, options and end of the embedded store, so
-tests stop, kill, freeze and restart each of them, and no sentinel takes that for a reason to promote (that it does so is
+tests stop, kill, freeze and restart each of them, and no sentinel takes that for a reason to promote (that it does is
 what ``faults/test_failover.py`` is about).
 """
 
