@@ -19,7 +19,8 @@ from redis.exceptions import AuthenticationError, AuthenticationWrongNumberOfArg
 
 from hub.settings import load_settings
 from hub.store.rehearsing import commands
-from tests.deploy.composed import PORTS, Composed, compose_file, composed, fill, image, init
+from tests.deploy.compose_files import compose_file, fill, image, init
+from tests.deploy.composed import PORTS, Composed, composed
 from tests.edge import test_spine
 from tests.support.nodes import ROOT, Cluster, clean_environment, cluster
 

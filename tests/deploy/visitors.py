@@ -153,13 +153,14 @@ class Asking:
     acknowledged: list[str] = field(default_factory=list)
     statuses: list[int] = field(default_factory=list)  # of every answer
     unanswered: int = 0
+    patience_seconds: float = GIVE_UP_SECONDS
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def commit(self) -> None:
         """One name after the other."""
         while not self.stopping.is_set():
             name, key = f"Ada {len(self.acknowledged)}", uuid.uuid4().hex
-            await eventually(lambda: self._ask(self.person.rename(name, key)), GIVE_UP_SECONDS)  # noqa: B023  # awaited here
+            await eventually(lambda: self._ask(self.person.rename(name, key)), self.patience_seconds)  # noqa: B023  # awaited here
             self.acknowledged.append(name)
             await asyncio.sleep(THINK_SECONDS)
 
@@ -180,9 +181,9 @@ class Asking:
 
 
 @asynccontextmanager
-async def asking(person: Person) -> AsyncIterator[Asking]:
+async def asking(person: Person, patience_seconds: float = GIVE_UP_SECONDS) -> AsyncIterator[Asking]:
     """One who commits and two who read, until the end."""
-    made = Asking(person)
+    made = Asking(person, patience_seconds=patience_seconds)
     tasks = [asyncio.create_task(job) for job in (made.commit(), made.read(), made.read())]
     try:
         yield made
