@@ -180,6 +180,25 @@ def test_the_store_lets_a_hub_do_what_its_scripts_and_nodes_do_and_nothing_else(
     assert "-@all" in line.split()
 
 
+def test_nobody_is_the_default_user_and_it_may_do_everything() -> None:
+    """With no password and off; a server of an older version reads back what that user may write, and drops the rest."""
+    (line,) = re.findall(r"^user default .+$", (DEPLOY / "compose" / "valkey.acl").read_text(), flags=re.MULTILINE)
+    assert line.split()[2:] == ["off", "~*", "&*", "+@all"]
+
+
+@pytest.mark.e2e
+def test_what_scripts_wrote_is_there_after_a_restart() -> None:
+    """Stopped as ``docker compose stop`` does it, and started on its file."""
+    with composed("valkey") as made:
+        with made.store() as client:
+            client.eval("redis.call('SET', KEYS[1], 1) redis.call('SET', KEYS[2], 2)", 2, "hub:{a}:1", "hub:{a}:2")
+        made.processes["valkey"].terminate()
+        assert made.processes["valkey"].wait(20) == 0
+        made.start("valkey")
+        with made.store() as client:
+            assert [client.get(key) for key in ("hub:{a}:1", "hub:{a}:2")] == [b"1", b"2"]
+
+
 @pytest.fixture(scope="module")
 def store() -> Iterator[Composed]:
     """The store alone, with its configuration and users."""
