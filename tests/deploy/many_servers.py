@@ -265,3 +265,13 @@ def many_servers(over: str, *, is_tls: bool | None = None) -> Iterator[ManyServe
     finally:
         made.stop()
         shutil.rmtree(made.folder, ignore_errors=True)
+
+
+def is_answered_in_the_open(made: ManyServers, name: str) -> bool:
+    """Whether somebody without TLS is told anything."""
+    with socket.create_connection((made.address(name), made.port(name)), timeout=5) as plain:
+        plain.sendall(b"PING\r\n")
+        try:
+            return plain.recv(100).startswith((b"+", b"-"))
+        except ConnectionResetError:
+            return False

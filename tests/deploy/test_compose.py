@@ -181,7 +181,7 @@ def test_the_store_lets_a_hub_do_what_its_scripts_and_nodes_do_and_nothing_else(
 
 
 def test_nobody_is_the_default_user_and_it_may_do_everything() -> None:
-    """With no password and off; a server of an older version reads back what that user may write, and drops the rest."""
+    """With no password and off; many versions read back only what that user may write, and drop the rest."""
     (line,) = re.findall(r"^user default .+$", (DEPLOY / "compose" / "valkey.acl").read_text(), flags=re.MULTILINE)
     assert line.split()[2:] == ["off", "~*", "&*", "+@all"]
 

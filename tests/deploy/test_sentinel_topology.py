@@ -4,8 +4,7 @@ and nobody who asks the store may do more than it has to."""
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import pytest
@@ -14,7 +13,7 @@ from redis.exceptions import AuthenticationError, NoPermissionError
 from tests.deploy.composed import Front
 from tests.deploy.many_servers import ManyServers, many_servers
 from tests.deploy.sentinel_site import DATA, SENTINELS, primary, start_servers, until_moved, until_whole
-from tests.deploy.visitors import Asking, Person, Visitor, asking
+from tests.deploy.visitors import Person, asking, has, names_in_the_history, visiting
 from tests.support.nodes import Node
 from tests.support.waiting import eventually
 
@@ -42,47 +41,21 @@ def site() -> Iterator[Site]:
         yield Site(made, nodes, made.front())
 
 
-@asynccontextmanager
-async def visiting(site: Site) -> AsyncIterator[tuple[Person, Visitor]]:
-    """Ada, logged in through nginx, with a tab."""
-    ada = Person(site.front)
-    assert (await ada.log_in()).status_code == 200
-    tab = await Visitor(ada).until_live()
-    try:
-        yield ada, tab
-    finally:
-        await tab.leave()
-        await ada.client.aclose()
-
-
-async def names_in_the_history(person: Person, since: str) -> list[str]:
-    """Each name that the session ever had, in the order of the history."""
-    names: list[str] = []
-    while True:
-        said = (await person.client.get("/v1/sessions/me/changes", params={"since": since})).json()
-        if not said["changes"]:
-            return names
-        since = said["to"]
-        for change in said["changes"]:
-            values = {op["path"]: op["value"] for op in change["ops"]}
-            names += [value if path == "/profile/name" else value["name"] for path, value in values.items()]
-
-
 async def test_the_primary_is_lost_and_nothing_that_was_acknowledged(site: Site) -> None:
     """kill -9 of the primary under load, and started again at once as its container is: all the same a replica is
     promoted, for the file of what was killed may lack a moment. The nodes follow, each acknowledged commit is in the
     history once, nobody was signed out, and no user of the store wanted more than it may."""
     old = primary(site.made)
-    async with visiting(site) as (ada, tab):
+    async with visiting(site.front) as (ada, tab):
         assert tab.tab is not None
         began = tab.tab.position
         async with asking(ada, PATIENCE_SECONDS) as made:
-            await eventually(lambda: _has(made, 20), 10)
+            await eventually(lambda: has(made, 20), 10)
             site.made.kill(old)
             back = asyncio.create_task(asyncio.to_thread(site.made.start, old))
             new = await asyncio.to_thread(until_moved, site.made, old)
             enough = len(made.acknowledged) + 20
-            await eventually(lambda: _has(made, enough), PATIENCE_SECONDS)
+            await eventually(lambda: has(made, enough), PATIENCE_SECONDS)
         assert new in DATA
         assert set(made.statuses) <= {200, 503}
         assert 503 in made.statuses, "nobody noticed, so nothing was tried"
@@ -100,7 +73,7 @@ async def test_who_was_primary_outlives_every_server(site: Site) -> None:
     if old == "valkey":  # as at first: then nothing would be shown
         made.ask("sentinel-1", "SENTINEL", "FAILOVER", "main")
         old = await asyncio.to_thread(until_moved, made, "valkey")
-    async with visiting(site) as (ada, tab):
+    async with visiting(site.front) as (ada, tab):
         assert (await ada.rename("Ada before the outage", "one")).status_code == 200
         await asyncio.to_thread(made.end, *made.servers)
         for name in made.servers:
@@ -117,10 +90,6 @@ async def _is_committed(person: Person, name: str) -> bool:
     answer = await person.rename(name, "two")
     assert answer.status_code in (200, 503)
     return answer.status_code == 200
-
-
-async def _has(made: Asking, count: int) -> bool:
-    return len(made.acknowledged) >= count
 
 
 def _denied(made: ManyServers) -> dict[str, list[str]]:

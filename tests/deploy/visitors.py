@@ -190,3 +190,34 @@ async def asking(person: Person, patience_seconds: float = GIVE_UP_SECONDS) -> A
     finally:
         made.stopping.set()
         await asyncio.gather(*tasks)
+
+
+async def has(made: Asking, count: int) -> bool:
+    """Whether so many commits were acknowledged."""
+    return len(made.acknowledged) >= count
+
+
+@asynccontextmanager
+async def visiting(front: Front) -> AsyncIterator[tuple[Person, Visitor]]:
+    """Ada, logged in through nginx, with a tab."""
+    ada = Person(front)
+    assert (await ada.log_in()).status_code == httpx.codes.OK
+    tab = await Visitor(ada).until_live()
+    try:
+        yield ada, tab
+    finally:
+        await tab.leave()
+        await ada.client.aclose()
+
+
+async def names_in_the_history(person: Person, since: str) -> list[str]:
+    """Each name that the session had after this position, in the order of the history."""
+    names: list[str] = []
+    while True:
+        said = (await person.client.get("/v1/sessions/me/changes", params={"since": since})).json()
+        if not said["changes"]:
+            return names
+        since = said["to"]
+        for change in said["changes"]:
+            values = {op["path"]: op["value"] for op in change["ops"]}
+            names += [value if path == "/profile/name" else value["name"] for path, value in values.items()]
