@@ -14,9 +14,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml  # type: ignore[import-untyped]
 
 from hub.settings import load_settings
-from tests.deploy.compose_files import compose_file, fill, image, init
+from tests.deploy.compose_files import OVERS, compose_file, fill, image, init
 from tests.deploy.composed import PORTS, Composed
 from tests.support.nodes import ROOT
 
@@ -116,8 +117,9 @@ def test_no_secret_is_in_the_files_and_init_makes_new_ones(site: Composed, tmp_p
 
 
 @pytest.mark.proxies
-def test_docker_compose_accepts_it(tmp_path: Path) -> None:
-    """``docker-compose config``, in a copy with what ``init.sh`` makes."""
+@pytest.mark.parametrize("over", [None, *OVERS])
+def test_docker_compose_accepts_it(tmp_path: Path, over: str | None) -> None:
+    """``docker-compose config``, in a copy with what ``init.sh`` makes; and it merges two files as the tests do."""
     for name in ("docker-compose.yml", "Dockerfile"):
         shutil.copy(ROOT / name, tmp_path)
     ignored = shutil.ignore_patterns("secrets", "__pycache__")
@@ -125,11 +127,33 @@ def test_docker_compose_accepts_it(tmp_path: Path) -> None:
         shutil.copytree(ROOT / name, tmp_path / name, ignore=ignored)
     init(tmp_path)
     (tmp_path / "secrets").rename(tmp_path / "deploy" / "compose" / "secrets")
-    done = subprocess.run(["docker-compose", "config", "-q"], cwd=tmp_path, capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
-    (tmp_path / ".env").unlink()
-    done = subprocess.run(["docker-compose", "config", "-q"], cwd=tmp_path, capture_output=True, text=True, check=False)
-    assert "init.sh first" in done.stderr
+    files = ["-f", "docker-compose.yml", "-f", f"deploy/compose/{over}.yml"] if over else []
+    command = ["docker-compose", *files, "config"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    said = yaml.safe_load(done.stdout)["services"]
+    ours = compose_file(over)["services"]
+    assert {name: _essence(service) for name, service in said.items()} == {
+        name: _essence(service) for name, service in ours.items() if "profiles" not in service or name in said
+    }
+    if over is None:
+        (tmp_path / ".env").unlink()
+        done = subprocess.run([*command, "-q"], cwd=tmp_path, capture_output=True, text=True, check=False)
+        assert "init.sh first" in done.stderr
+
+
+def _essence(service: dict[str, Any]) -> dict[str, Any]:
+    """What two files may have said differently."""
+    environment = service.get("environment", {})
+    return {
+        "command": service.get("command"),
+        "waits for": sorted(service.get("depends_on", ())),
+        "durability": environment.get("HUB_DURABILITY"),
+        "places": sorted(volume.split(":")[1] for volume in service.get("volumes", ())),
+        "data": [volume.split(":")[0] for volume in service.get("volumes", ()) if ":/data" in volume],
+        "networks": sorted(service["networks"]),
+        "addresses": list(_fixed(service)),
+    }
 
 
 def test_the_image_runs_as_nobody_and_says_whether_it_is_ready() -> None:
