@@ -116,20 +116,27 @@ def test_no_secret_is_in_the_files_and_init_makes_new_ones(site: Composed, tmp_p
     assert {"/deploy/compose/secrets/", "/.env"} <= set(ignored)
 
 
-@pytest.mark.proxies
-@pytest.mark.parametrize("over", [None, *OVERS])
-def test_docker_compose_accepts_it(tmp_path: Path, over: str | None) -> None:
-    """``docker-compose config``, in a copy with what ``init.sh`` makes; and it merges two files as the tests do."""
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of what compose reads, with what ``init.sh`` makes."""
+    folder = tmp_path_factory.mktemp("project")
     for name in ("docker-compose.yml", "Dockerfile"):
-        shutil.copy(ROOT / name, tmp_path)
+        shutil.copy(ROOT / name, folder)
     ignored = shutil.ignore_patterns("secrets", "__pycache__")
     for name in ("deploy", "demo_apps"):
-        shutil.copytree(ROOT / name, tmp_path / name, ignore=ignored)
-    init(tmp_path)
-    (tmp_path / "secrets").rename(tmp_path / "deploy" / "compose" / "secrets")
+        shutil.copytree(ROOT / name, folder / name, ignore=ignored)
+    init(folder)
+    (folder / "secrets").rename(folder / "deploy" / "compose" / "secrets")
+    return folder
+
+
+@pytest.mark.proxies
+@pytest.mark.parametrize("over", [*OVERS, None])
+def test_docker_compose_accepts_it(project: Path, over: str | None) -> None:
+    """``docker-compose config``; and it merges two files as the tests do."""
     files = ["-f", "docker-compose.yml", "-f", f"deploy/compose/{over}.yml"] if over else []
     command = ["docker-compose", *files, "config"]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, cwd=project, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
     said = yaml.safe_load(done.stdout)["services"]
     ours = compose_file(over)["services"]
@@ -137,8 +144,8 @@ def test_docker_compose_accepts_it(tmp_path: Path, over: str | None) -> None:
         name: _essence(service) for name, service in ours.items() if "profiles" not in service or name in said
     }
     if over is None:
-        (tmp_path / ".env").unlink()
-        done = subprocess.run([*command, "-q"], cwd=tmp_path, capture_output=True, text=True, check=False)
+        (project / ".env").unlink()
+        done = subprocess.run([*command, "-q"], cwd=project, capture_output=True, text=True, check=False)
         assert "init.sh first" in done.stderr
 
 
