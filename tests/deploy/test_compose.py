@@ -7,7 +7,6 @@ import re
 import runpy
 import shutil
 import subprocess
-import sys
 import tomllib
 from collections.abc import Iterator
 from importlib.metadata import requires
@@ -15,13 +14,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from redis.exceptions import AuthenticationError, AuthenticationWrongNumberOfArgsError, NoPermissionError
+import yaml  # type: ignore[import-untyped]
 
 from hub.settings import load_settings
-from hub.store.rehearsing import commands
-from tests.deploy.composed import PORTS, Composed, compose_file, composed, fill, image, init
-from tests.edge import test_spine
-from tests.support.nodes import ROOT, Cluster, clean_environment, cluster
+from tests.deploy.compose_files import OVERS, compose_file, fill, image, init
+from tests.deploy.composed import PORTS, Composed
+from tests.support.nodes import ROOT
 
 DEPLOY = ROOT / "deploy"
 SHOWS_A_SECRET = re.compile(r"(?i)(password|secret|token)\s*[:=]\s*['\"]?[A-Za-z0-9+/_-]{12,}|BEGIN [A-Z ]*PRIVATE KEY")
@@ -118,21 +116,51 @@ def test_no_secret_is_in_the_files_and_init_makes_new_ones(site: Composed, tmp_p
     assert {"/deploy/compose/secrets/", "/.env"} <= set(ignored)
 
 
-@pytest.mark.proxies
-def test_docker_compose_accepts_it(tmp_path: Path) -> None:
-    """``docker-compose config``, in a copy with what ``init.sh`` makes."""
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of what compose reads, with what ``init.sh`` makes."""
+    folder = tmp_path_factory.mktemp("project")
     for name in ("docker-compose.yml", "Dockerfile"):
-        shutil.copy(ROOT / name, tmp_path)
+        shutil.copy(ROOT / name, folder)
     ignored = shutil.ignore_patterns("secrets", "__pycache__")
     for name in ("deploy", "demo_apps"):
-        shutil.copytree(ROOT / name, tmp_path / name, ignore=ignored)
-    init(tmp_path)
-    (tmp_path / "secrets").rename(tmp_path / "deploy" / "compose" / "secrets")
-    done = subprocess.run(["docker-compose", "config", "-q"], cwd=tmp_path, capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
-    (tmp_path / ".env").unlink()
-    done = subprocess.run(["docker-compose", "config", "-q"], cwd=tmp_path, capture_output=True, text=True, check=False)
-    assert "init.sh first" in done.stderr
+        shutil.copytree(ROOT / name, folder / name, ignore=ignored)
+    init(folder)
+    (folder / "secrets").rename(folder / "deploy" / "compose" / "secrets")
+    return folder
+
+
+@pytest.mark.proxies
+@pytest.mark.parametrize("over", [*OVERS, None])
+def test_docker_compose_accepts_it(project: Path, over: str | None) -> None:
+    """``docker-compose config``; and it merges two files as the tests do."""
+    files = ["-f", "docker-compose.yml", "-f", f"deploy/compose/{over}.yml"] if over else []
+    command = ["docker-compose", *files, "config"]
+    done = subprocess.run(command, cwd=project, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    said = yaml.safe_load(done.stdout)["services"]
+    ours = compose_file(over)["services"]
+    assert {name: _essence(service) for name, service in said.items()} == {
+        name: _essence(service) for name, service in ours.items() if "profiles" not in service or name in said
+    }
+    if over is None:
+        (project / ".env").unlink()
+        done = subprocess.run([*command, "-q"], cwd=project, capture_output=True, text=True, check=False)
+        assert "init.sh first" in done.stderr
+
+
+def _essence(service: dict[str, Any]) -> dict[str, Any]:
+    """What two files may have said differently."""
+    environment = service.get("environment", {})
+    return {
+        "command": service.get("command"),
+        "waits for": sorted(service.get("depends_on", ())),
+        "durability": environment.get("HUB_DURABILITY"),
+        "places": sorted(volume.split(":")[1] for volume in service.get("volumes", ())),
+        "data": [volume.split(":")[0] for volume in service.get("volumes", ()) if ":/data" in volume],
+        "networks": sorted(service["networks"]),
+        "addresses": list(_fixed(service)),
+    }
 
 
 def test_the_image_runs_as_nobody_and_says_whether_it_is_ready() -> None:
@@ -166,102 +194,6 @@ def test_the_image_gets_what_the_project_needs_and_no_test_tools() -> None:
         assert {locked["normal"](found[0]) for found in wanted if found} <= chosen, name
     with pytest.raises(KeyError, match="nothing-of-that-name"):
         locked["selected"](lock, {"nothing-of-that-name"})
-
-
-def test_the_store_lets_a_hub_do_what_its_scripts_and_nodes_do_and_nothing_else() -> None:
-    """The user's commands are those the hub rehearses, and those its scripts call are among them."""
-    (line,) = re.findall(r"^user hub .+$", (DEPLOY / "compose" / "valkey.acl").read_text(), flags=re.MULTILINE)
-    allowed = {word[1:] for word in line.split() if word.startswith("+")}
-    rehearsed = {str(command[0]).lower() for command in commands("0" * 16)}
-    assert allowed == rehearsed | {"evalsha", "ssubscribe", "sunsubscribe", "info"}
-    scripts = "".join(path.read_text() for path in (ROOT / "hub" / "store" / "scripts").glob("*.lua"))
-    assert {name.lower() for name in re.findall(r"redis\.call\('(\w+)'", scripts)} <= allowed
-    assert "-@all" in line.split()
-
-
-@pytest.fixture(scope="module")
-def store() -> Iterator[Composed]:
-    """The store alone, with its configuration and users."""
-    with composed("valkey") as made:
-        yield made
-
-
-@pytest.fixture(scope="module")
-def hub(store: Composed) -> Iterator[Cluster]:
-    """A cluster on that store, as its user."""
-    with cluster() as made:
-        made.store_url = store.store_url
-        if store.is_tls_store:
-            text = (made.folder / "hub.toml").read_text()
-            (made.folder / "hub.toml").write_text(f'store_ca_file = "{store.secrets / "ca.pem"}"\n{text}')
-        yield made
-
-
-@pytest.mark.e2e
-@pytest.mark.parametrize(
-    "refused",
-    [
-        *("FLUSHALL", "FLUSHDB", "KEYS *", "CONFIG SET maxmemory 1", "CONFIG GET *", "ACL LIST", "SHUTDOWN", "MONITOR"),
-        *("SCRIPT FLUSH", "CLIENT LIST", "GET other", "SET other 1", "SUBSCRIBE hub:x", "SAVE"),
-        *("SPUBLISH other x", "RENAME hub:a hub:b", "REPLICAOF NO ONE", "FUNCTION LIST", "MODULE LIST", "DUMP hub:x"),
-    ],
-)
-def test_the_hubs_user_is_refused(store: Composed, refused: str) -> None:
-    """What no hub needs, and what is not the hub's."""
-    with store.store() as client, pytest.raises(NoPermissionError):
-        client.execute_command(*refused.split())
-
-
-@pytest.mark.e2e
-def test_nobody_else_comes_in(store: Composed) -> None:
-    """No user without a name, none with a wrong password; the health check's may ask for PING alone."""
-    password = store.store_url.split(":")[2].split("@")[0]
-    for who in (":", "hub:wrong", f":{password}", f"default:{password}", f"other:{password}"):
-        with store.store(who) as client, pytest.raises((AuthenticationError, AuthenticationWrongNumberOfArgsError)):
-            client.ping()
-    with store.store("health:none") as client:
-        assert client.ping()
-        with pytest.raises(NoPermissionError):
-            client.get("hub:x")
-
-
-@pytest.mark.e2e
-async def test_a_hub_lives_its_whole_life_as_that_user(hub: Cluster) -> None:
-    """Two nodes: commits, tabs, ends, universal log-out; then the command line that reads and reseals the store."""
-    nodes = hub.node(), hub.node()
-    await test_spine.test_a_commit_through_either_node_reaches_every_tab(hub, nodes)
-    await test_spine.test_an_end_reaches_every_tab_and_nothing_follows(hub, nodes)
-    await test_spine.test_a_universal_log_out_ends_all_sessions_of_a_user_only(hub, nodes)
-    for command in ("audit verify --all", "audit export", "keys reseal"):
-        done = run(hub, *command.split())
-        assert done.returncode == 0, (command, done.stderr)
-    for node in nodes:
-        assert "NOPERM" not in hub.log(node)
-        assert "mode" not in hub.log(node)
-
-
-@pytest.mark.e2e
-def test_the_doctor_is_content_with_that_user(hub: Cluster) -> None:
-    """Every line about the store is fine; the password is in none."""
-    done = run(hub, "doctor")
-    about = [line for line in done.stdout.splitlines() if line.split()[1] == "store"]
-    assert len(about) == 9
-    assert all(line.startswith("ok") for line in about), done.stdout
-    assert hub.store_url.split(":")[2].split("@")[0] not in done.stdout + done.stderr
-
-
-def run(hub: Cluster, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """``hub ARGUMENTS`` with a node's configuration."""
-    settings = {"HUB_STORE_URL": hub.store_url, "HUB_KEYS__FILE": str(hub.ring)}
-    return subprocess.run(
-        [sys.executable, "-m", "hub", *arguments, "--config", str(hub.folder / "hub.toml")],
-        env=clean_environment() | settings,
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=50,
-    )
 
 
 def _aliases(service: dict[str, Any]) -> list[str]:

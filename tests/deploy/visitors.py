@@ -153,13 +153,14 @@ class Asking:
     acknowledged: list[str] = field(default_factory=list)
     statuses: list[int] = field(default_factory=list)  # of every answer
     unanswered: int = 0
+    patience_seconds: float = GIVE_UP_SECONDS
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def commit(self) -> None:
         """One name after the other."""
         while not self.stopping.is_set():
             name, key = f"Ada {len(self.acknowledged)}", uuid.uuid4().hex
-            await eventually(lambda: self._ask(self.person.rename(name, key)), GIVE_UP_SECONDS)  # noqa: B023  # awaited here
+            await eventually(lambda: self._ask(self.person.rename(name, key)), self.patience_seconds)  # noqa: B023  # awaited here
             self.acknowledged.append(name)
             await asyncio.sleep(THINK_SECONDS)
 
@@ -180,12 +181,43 @@ class Asking:
 
 
 @asynccontextmanager
-async def asking(person: Person) -> AsyncIterator[Asking]:
+async def asking(person: Person, patience_seconds: float = GIVE_UP_SECONDS) -> AsyncIterator[Asking]:
     """One who commits and two who read, until the end."""
-    made = Asking(person)
+    made = Asking(person, patience_seconds=patience_seconds)
     tasks = [asyncio.create_task(job) for job in (made.commit(), made.read(), made.read())]
     try:
         yield made
     finally:
         made.stopping.set()
         await asyncio.gather(*tasks)
+
+
+async def has(made: Asking, count: int) -> bool:
+    """Whether so many commits were acknowledged."""
+    return len(made.acknowledged) >= count
+
+
+@asynccontextmanager
+async def visiting(front: Front) -> AsyncIterator[tuple[Person, Visitor]]:
+    """Ada, logged in through nginx, with a tab."""
+    ada = Person(front)
+    assert (await ada.log_in()).status_code == httpx.codes.OK
+    tab = await Visitor(ada).until_live()
+    try:
+        yield ada, tab
+    finally:
+        await tab.leave()
+        await ada.client.aclose()
+
+
+async def names_in_the_history(person: Person, since: str) -> list[str]:
+    """Each name that the session had after this position, in the order of the history."""
+    names: list[str] = []
+    while True:
+        said = (await person.client.get("/v1/sessions/me/changes", params={"since": since})).json()
+        if not said["changes"]:
+            return names
+        since = said["to"]
+        for change in said["changes"]:
+            values = {op["path"]: op["value"] for op in change["ops"]}
+            names += [value if path == "/profile/name" else value["name"] for path, value in values.items()]
