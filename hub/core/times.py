@@ -10,3 +10,8 @@ def rfc3339(epoch_ms: int) -> str:
     seconds, milliseconds = divmod(epoch_ms, 1000)
     moment = datetime.fromtimestamp(seconds, UTC)
     return f"{moment:%Y-%m-%dT%H:%M:%S}.{milliseconds:03d}Z"
+
+
+def from_rfc3339(text: str) -> int:
+    """The reverse of ``rfc3339``. Raises ``ValueError``."""
+    return round(datetime.fromisoformat(text).timestamp() * 1000)

@@ -7,6 +7,7 @@ fails with ``OutcomeUnknown``, and only the caller can find out whether it happe
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -26,6 +27,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from hub.core.mode import Mode
 from hub.errors import HubError, Maintenance, ReadOnly
 from hub.store.connecting import Connect, establish
+from hub.telemetry import metrics
 
 LANES = 4  # connections; more batches wait and grow meanwhile
 MOST_IN_A_BATCH = 512
@@ -55,6 +57,7 @@ class Calls:
         self._idle: list[tuple[AbstractConnection, float]] = []
         self._tasks: set[asyncio.Task[None]] = set()
         self._scheduled = False
+        self._waiting_since = 0.0
 
     def refuse(self, error: HubError | None) -> None:
         """While the store is known to be away, fail at once with ``error`` instead of trying."""
@@ -72,8 +75,11 @@ class Calls:
         loop = asyncio.get_running_loop()
         future: asyncio.Future[Reply] = loop.create_future()
         if self._refuse is not None:
+            metrics.STORE_FAILURES.add("refused")
             _refuse(future, type(self._refuse)(self._refuse.detail))
             return future
+        if not self._waiting:
+            self._waiting_since = time.perf_counter()
         self._waiting.append((command, future, is_on_time))
         if not self._scheduled:
             self._scheduled = True
@@ -87,7 +93,7 @@ class Calls:
                 self._waiting[:MOST_IN_A_BATCH],
                 self._waiting[MOST_IN_A_BATCH:],
             )
-            task = asyncio.create_task(self._carry(batch))
+            task = asyncio.create_task(self._carry(batch, self._waiting_since))
             self._tasks.add(task)
             task.add_done_callback(self._arrived)
 
@@ -96,7 +102,7 @@ class Calls:
         if self._waiting:
             self._depart()
 
-    async def _carry(self, batch: list[_Waiting]) -> None:
+    async def _carry(self, batch: list[_Waiting], since: float) -> None:
         connection: AbstractConnection | None = None
         try:
             connection = await self._lane()
@@ -107,6 +113,7 @@ class Calls:
                 await self._hear_time(connection)
             for _, future, _ in batch:
                 await self._receive(connection, future)
+            metrics.STORE_SECONDS.observe(time.perf_counter() - since, times=len(batch))
             self._idle.append((connection, asyncio.get_running_loop().time()))
         except (RedisError, OSError, asyncio.CancelledError) as error:
             self._fail(batch, was_sent=connection is not None)
@@ -152,14 +159,17 @@ class Calls:
     def _translate(self, error: ResponseError) -> Exception:
         if isinstance(error, ReadOnlyError | OutOfMemoryError) or str(error).startswith(READ_ONLY_REPLIES):
             self._on_failure("read_only")
+            metrics.STORE_FAILURES.add("read_only")
             return ReadOnly()
         if isinstance(error, TRANSIENT):
             self._on_failure("maintenance")
+            metrics.STORE_FAILURES.add("transient")
             return Maintenance()
         return error
 
     def _fail(self, batch: list[_Waiting], was_sent: bool) -> None:
         self._on_failure("maintenance")
+        metrics.STORE_FAILURES.add("unanswered" if was_sent else "unsent", number=len(batch))
         for _, future, _ in batch:
             if not future.done():
                 _refuse(future, OutcomeUnknown() if was_sent else Maintenance())

@@ -187,9 +187,10 @@ class Cluster:
 
 
 def clean_environment() -> dict[str, str]:
-    """The environment without settings of a hub."""
+    """The environment without settings of a hub; metrics have a port only where a test asks for one."""
     return {name: value for name, value in os.environ.items() if not name.startswith("HUB_")} | {
-        "PYTHONPATH": str(ROOT)
+        "PYTHONPATH": str(ROOT),
+        "HUB_METRICS_BIND": "",
     }
 
 
