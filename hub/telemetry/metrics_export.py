@@ -9,7 +9,7 @@ that stopped, so no counter ever falls and the folder does not grow. Gauges of a
 from __future__ import annotations
 
 import os
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -22,6 +22,8 @@ from hub.telemetry import metrics
 from hub.telemetry.metrics_kinds import Counter, Gauge, Histogram, Metric, Tally, Values
 
 PATH = "/metrics"
+
+prometheus.disable_created_metrics()  # a time series more for each there is, which nobody asks for
 
 Endpoint: TypeAlias = Callable[[Any, Any, Any], Awaitable[None]]
 """An ASGI application."""
@@ -40,7 +42,7 @@ class _Histogram(prometheus.Histogram):
 class Exporter:
     """Carries what was counted in this process over to ``registry``. ``which``: those metrics and no others."""
 
-    def __init__(self, which: Iterable[Metric]) -> None:
+    def __init__(self, which: Sequence[Metric]) -> None:
         self.registry = prometheus.CollectorRegistry()
         self._counters = [(each, self._counter(each)) for each in which if isinstance(each, Counter)]
         self._histograms = [(each, self._histogram(each)) for each in which if isinstance(each, Histogram)]
@@ -65,7 +67,7 @@ class Exporter:
             _at(shown, labels).set(0)
         for labels, number in found.items():
             _at(shown, labels).set(number)
-        before |= found.keys()
+        before.update(found)
 
     # what is expected is there from the beginning: a rate needs a zero to start from
 
@@ -115,7 +117,6 @@ class Processes(Collector):
 
 def of_one_process() -> Endpoint:
     """What answers scrapes of this process."""
-    prometheus.disable_created_metrics()
     values.ValueClass = values.MutexValue  # whatever the environment says
     exporter = Exporter(metrics.ALL)
     exporter.registry.register(Processes(lambda: {"": os.getpid()}))
@@ -126,12 +127,11 @@ def of_a_worker(folder: Path, number: int) -> Exporter:
     """For one of several workers: ``flush`` writes into ``folder``. No two that run have the same ``number``."""
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(folder)
     values.ValueClass = values.MultiProcessValue(lambda: number)
-    return Exporter(each for each in metrics.ALL if each not in metrics.OF_A_PARENT)
+    return Exporter([each for each in metrics.ALL if each not in metrics.OF_A_PARENT])
 
 
 def of_a_parent(folder: Path, pids: Callable[[], Mapping[str, int]]) -> Endpoint:
     """What answers scrapes of all workers that write into ``folder``; ``pids``: whose ``process_…`` it tells."""
-    prometheus.disable_created_metrics()
     values.ValueClass = values.MutexValue
     exporter = Exporter(metrics.OF_A_PARENT)
     multiprocess.MultiProcessCollector(exporter.registry, path=str(folder))
