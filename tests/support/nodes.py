@@ -149,12 +149,21 @@ class Cluster:
         """Start one more node and wait until it is ready; ``module`` is what ``python -m`` runs."""
         return self._start(module, port or free_port(), environment)
 
+    def node_of_workers(self, workers: int, environment: dict[str, str]) -> Node:
+        """The same, of several processes on one port."""
+        return self._start("hub", free_port(), environment, workers=workers)
+
     def node_over_https(self, certificates: Certificates, **environment: str) -> Node:
         """The same, with a certificate of its own."""
         return self._start("hub", free_port(), environment, certificates)
 
     def _start(
-        self, module: str, port: int, environment: dict[str, str], certificates: Certificates | None = None
+        self,
+        module: str,
+        port: int,
+        environment: dict[str, str],
+        certificates: Certificates | None = None,
+        workers: int = 1,
     ) -> Node:
         settings = {
             "HUB_STORE_URL": self.store_url,
@@ -162,7 +171,7 @@ class Cluster:
             "HUB_PUBLIC_URL": f"{'https' if certificates else 'http'}://127.0.0.1:{port}",
             **environment,
         }
-        command = [sys.executable, "-m", module, "serve", "--bind", f"127.0.0.1:{port}"]
+        command = [sys.executable, "-m", module, "serve", "--bind", f"127.0.0.1:{port}", "--workers", str(workers)]
         process = subprocess.Popen(
             [*command, "--config", str(self.folder / "hub.toml"), *(certificates.options if certificates else ())],
             stdout=subprocess.DEVNULL,
