@@ -16,6 +16,7 @@ import yaml  # type: ignore[import-untyped]
 
 from hub.telemetry import metrics
 from hub.telemetry.metrics_kinds import Gauge, Histogram, Metric
+from tests.deploy.composed import METRICS, composed
 from tests.deploy.moving import USER, VERIFY_KEY, Life
 from tests.deploy.scraped import FILES, Prometheus, scraping
 from tests.deploy.test_rules import DASHBOARD
@@ -54,6 +55,20 @@ def test_the_files_are_what_prometheus_reads(tmp_path: Path) -> None:
 def test_each_alert_fires_when_it_should_and_not_when_all_is_well() -> None:
     """The unit tests of the rules."""
     promtool("test", "rules", "alerts.test.yml", "rotation.test.yml")
+
+
+async def test_the_composed_prometheus_finds_both_nodes() -> None:
+    """From the files of ``docker-compose.yml``: nodes where they are told to answer, targets by their names."""
+    with composed("valkey", "prometheus") as made:
+        for name in METRICS:
+            made.node(name)
+        prometheus = Prometheus(f"http://127.0.0.1:{made.ports['prometheus']}")
+
+        async def finds_them() -> bool:
+            return prometheus.value('sum(up{job="hub"})') == 2 and prometheus.value("sum(hub_workers)") == 2
+
+        await eventually(finds_them, SECONDS)
+        prometheus.close()
 
 
 @dataclass
