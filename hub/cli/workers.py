@@ -42,8 +42,7 @@ def run_workers(
 ) -> None:
     """Run ``asked.workers`` nodes until a signal says to stop."""
     with _store_for(settings) as store, shared(for_metrics) as metering:
-        # One port for metrics, too: it is the parent's, so no child binds it.
-        environment = {**os.environ, **store, "HUB_BIND": settings.bind, "HUB_METRICS_BIND": ""}
+        environment = {**os.environ, **store, "HUB_BIND": settings.bind}
         command = [sys.executable, "-m", "hub", "worker", "--socket-fd", str(listener.fileno())]
         if path is not None:
             command += ["--config", str(path)]

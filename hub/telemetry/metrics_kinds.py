@@ -79,7 +79,8 @@ class Histogram(Metric):
 
     def observe(self, amount: float, *values: str, times: int = 1) -> None:
         """Count ``amount``, or ``times`` of it at once. Less than nothing is an error of clocks, and counts as 0."""
-        amount = max(amount, 0.0)
+        if amount < 0:
+            amount = 0.0
         tally = self._waiting.get(values)
         if tally is None:
             tally = self._waiting[values] = Tally(len(self.bounds) + 1)
