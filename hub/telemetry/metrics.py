@@ -4,7 +4,8 @@ Names and units follow the conventions of Prometheus. No label holds anything of
 come from the lists here or are names out of the configuration (apps, providers, keys). ``README.md`` beside this file
 shows them all, and a test holds it against this list. How they are read is ``metrics_export``'s business.
 
-To add one: a constant here, one call where it happens, a row in the table, a line in ``tests/deploy/moving.py``.
+To add one: a constant here, one call where it happens, a row in the table, a panel of ``deploy/grafana/hub.json``, and
+in ``tests/deploy/moving.py`` what makes it move; a test misses each of them.
 """
 
 from __future__ import annotations
