@@ -9,7 +9,7 @@ from types import SimpleNamespace
 from starlette.routing import Router
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from hub import __version__, assembly, resources
+from hub import __version__, assembly, gauges, resources
 from hub.api.access_log import AccessLog
 from hub.api.auth.backchannel import Backchannel
 from hub.api.auth.deps import AuthDeps
@@ -71,6 +71,7 @@ class Hub:
         logs.configure(settings.log_level)
         if settings.access_log:
             logs.always("hub.access")
+        gauges.expect(settings)
         self._settings = settings
         self._node: Node | None = None
         self.state = SimpleNamespace(begin_drain=self.begin_drain)
@@ -167,6 +168,7 @@ class Node:
         await self.store.start(self.fanout)
         self.rounds.start()
         self._ring.start()
+        gauges.attach(self, self._settings.limits.connections)
 
     async def stop(self) -> None:
         """Leave in order."""
@@ -191,6 +193,11 @@ class Node:
     @property
     def draining(self) -> bool:
         return self.live.draining
+
+    @property
+    def ring(self) -> KeyRing:
+        """The keys in use now."""
+        return self._ring.keys
 
     # HTTP
 

@@ -32,11 +32,11 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "proxy": EDGES,
     "console": EDGES,
     "live": (*EDGES, "protocol"),
-    "cli": ("app", "settings", "resources", "errors", "core", *BESIDE_A_HUB),
+    "cli": ("app", "settings", "resources", "errors", "core", "telemetry", *BESIDE_A_HUB),
     "__main__": ("cli", "errors"),
     "__init__": (),
 }
-COMPOSITION_ROOT = ("app", "assembly")  # assembly: settings, turned into what the parts take
+COMPOSITION_ROOT = ("app", "assembly", "gauges")  # assembly: settings, turned into what the parts take
 
 CONFINED: dict[str, tuple[str, ...]] = {
     "redis": ("store",),
@@ -49,6 +49,7 @@ CONFINED: dict[str, tuple[str, ...]] = {
     "starlette": ("api", "live", "proxy", "console", "app"),
     "fastapi": ("api", "live", "proxy", "console", "app"),
     "typer": ("cli",),
+    "prometheus_client": ("telemetry/metrics_export.py",),
 }
 
 PURE = ("core", "protocol")

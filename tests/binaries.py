@@ -22,7 +22,10 @@ OLDEST_NODE = 20
 OLDEST_NODE_OF_THE_PROVIDER = 22
 PROVIDER = Path(__file__).parent / "idp"
 SERVERS = ("nginx", "caddy", "haproxy")
-COMPOSE, COMPOSE_TEST = "docker-compose", "tests/deploy/test_compose.py::test_docker_compose_accepts_it"
+ALONE = {  # each leaves out what needs it, and no more
+    "docker-compose": "tests/deploy/test_compose.py::test_docker_compose_accepts_it",
+    "prometheus": "tests/deploy/test_prometheus.py",
+}
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 
 
@@ -128,13 +131,15 @@ def _locked() -> str:
 def without_servers() -> list[str]:
     """Options of pytest that leave out what this machine lacks the servers for, and says so on stderr."""
     missing = [name for name in SERVERS if shutil.which(name) is None]
-    if not missing and shutil.which(COMPOSE) is None:
-        print(f"{COMPOSE_TEST} is left out: no {COMPOSE} (apt install {COMPOSE})", file=sys.stderr)
-        return ["--deselect", COMPOSE_TEST]
-    if not missing:
-        return []
-    print(f"tests/deploy is left out: no {', '.join(missing)} (apt install {' '.join(SERVERS)})", file=sys.stderr)
-    return ["-m", "not proxies"]
+    if missing:
+        print(f"tests/deploy is left out: no {', '.join(missing)} (apt install {' '.join(SERVERS)})", file=sys.stderr)
+        return ["-m", "not proxies"]
+    options = []
+    for name, tests in ALONE.items():
+        if shutil.which(name) is None:
+            print(f"{tests} is left out: no {name} (apt install {name})", file=sys.stderr)
+            options += ["--deselect", tests]
+    return options
 
 
 def main(wanted: str) -> int:

@@ -18,7 +18,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from hub.api.problems import problem
 from hub.core.limits import MAX_HEADER_BYTES
 from hub.errors import HeadersTooLarge, HubError, Malformed, MethodNotAllowed, NotFound, UnknownHost
-from hub.telemetry import security
+from hub.telemetry import metrics, security
 
 FROM_UPSTREAM = "hub.from_upstream"
 """Set in the scope by the gateway when an answer is an upstream's own."""
@@ -86,6 +86,7 @@ class Problems:
         except ConnectionError:
             return  # the caller has gone
         except Exception:
+            metrics.INTERNAL_ERRORS.add()
             log.exception("unexpected", extra={"request_id": request_id_of(scope), "path": scope["path"]})
             await answer.refuse(HubError(), receive)
 
@@ -128,7 +129,9 @@ class _Marked(_Answer):
         if message["type"] in ("http.response.start", "websocket.http.response.start"):
             headers = MutableHeaders(scope=message)
             headers["x-request-id"] = request_id_of(self._scope)
-            if not self._scope.get(FROM_UPSTREAM):
+            is_own = not self._scope.get(FROM_UPSTREAM)
+            metrics.ANSWERS.add("hub" if is_own else "app", metrics.status_class(message["status"]))
+            if is_own:
                 headers["x-hub-response"] = "1"
                 for name, value in SECURITY_HEADERS.items():
                     headers.setdefault(name, value)

@@ -71,14 +71,17 @@ def serve(
 def worker(
     socket_fd: Annotated[int, typer.Option()],
     link_fd: Annotated[int, typer.Option()],
+    number: Annotated[int, typer.Option()] = 0,
+    metrics_dir: Annotated[Path | None, typer.Option()] = None,
     config: ConfigFile = None,
     ssl_certfile: Annotated[str | None, typer.Option()] = None,
     ssl_keyfile: Annotated[str | None, typer.Option()] = None,
 ) -> None:
     """Run one of the processes of `hub serve --workers`; it lives as long as its parent."""
-    from hub.cli.serve import serve_as_worker
+    from hub.cli.serve import Place, serve_as_worker
 
-    serve_as_worker(config, socket_fd, link_fd, (ssl_certfile, ssl_keyfile) if ssl_certfile else None)
+    place = Place(socket_fd, link_fd, number, metrics_dir)
+    serve_as_worker(config, place, (ssl_certfile, ssl_keyfile) if ssl_certfile else None)
 
 
 @app.command()

@@ -78,7 +78,7 @@ def environment(plan: Plan, base: Mapping[str, str]) -> dict[str, str]:
     settings = {
         "HUB_PUBLIC_URL": plan.url,
         "HUB_BIND": f"127.0.0.1:{plan.port}",
-        "HUB_METRICS_BIND": metrics,
+        "HUB_METRICS_BIND": base.get("HUB_METRICS_BIND", metrics),
         "HUB_STORE_URL": "embedded",
         "HUB_DATA_DIR": str(plan.data),
         "HUB_IDENTITY_PROVIDERS__DEMO__ISSUER": plan.issuer,

@@ -19,6 +19,7 @@ from uvicorn.lifespan.on import LifespanOn, LifespanSendMessage
 
 from hub.cli import CommandError
 from hub.cli.http_protocol import HttpProtocol
+from hub.cli.metrics import Beside
 from hub.errors import ConfigurationError
 
 DRAIN_SECONDS = 22.0
@@ -77,18 +78,26 @@ class Lifespan(LifespanOn):
 
 
 class Server(uvicorn.Server):
-    """Serves ``application`` until a signal, drains, and returns."""
+    """Serves ``application`` until a signal, drains, and returns. ``beside`` runs from its start to its very end."""
 
-    def __init__(self, config: uvicorn.Config, application: Application, on_ready: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        config: uvicorn.Config,
+        application: Application,
+        on_ready: Callable[[], None],
+        beside: Beside | None = None,
+    ) -> None:
         super().__init__(config)
         self._application = application
-        self._on_ready = on_ready
+        self._on_ready, self._beside = on_ready, beside
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         try:
             await super().startup(sockets)
         except SystemExit:
             raise self._reason() from None
+        if self._beside is not None:
+            await self._beside.start()
         self._on_ready()
 
     def _reason(self) -> Exception:
@@ -123,6 +132,8 @@ class Server(uvicorn.Server):
                     connection.leave(at_once=not is_patient)
             await asyncio.sleep(0.02)
         await super().shutdown(sockets)
+        if self._beside is not None:
+            await self._beside.stop()
 
 
 def make_config(application: Application, tls: Tls | None) -> uvicorn.Config:

@@ -1,8 +1,8 @@
 """``hub serve --workers N``: the parent owns what there is only one of, and keeps N nodes running.
 
-The parent binds the port and runs the embedded store; the children get the socket by descriptor and everything else as
-ordinary settings in their environment. Each child also holds one end of a link: it says on it that it accepts, and
-drains when the link breaks, so that no child outlives its parent.
+The parent binds the port, runs the embedded store and answers scrapes; the children get the socket by descriptor and
+everything else as ordinary settings in their environment. Each child also holds one end of a link: it says on it that
+it accepts, and drains when the link breaks, so that no child outlives its parent.
 """
 
 import asyncio
@@ -11,14 +11,16 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hub.cli import CommandError
+from hub.cli.metrics import Shared, shared
 from hub.cli.output import note
 from hub.errors import ConfigurationError
 from hub.settings import Settings
+from hub.telemetry import metrics
 
 if TYPE_CHECKING:
     from hub.cli.serve import Serving
@@ -31,18 +33,22 @@ CONFIGURATION = 2
 
 
 def run_workers(
-    settings: Settings, path: Path | None, asked: "Serving", listener: socket.socket, on_ready: Callable[[], None]
+    settings: Settings,
+    path: Path | None,
+    asked: "Serving",
+    listener: socket.socket,
+    for_metrics: socket.socket | None,
+    on_ready: Callable[[], None],
 ) -> None:
     """Run ``asked.workers`` nodes until a signal says to stop."""
-    with _store_for(settings) as store:
-        # One port for metrics, too: it is the parent's, so no child binds it.
-        environment = {**os.environ, **store, "HUB_BIND": settings.bind, "HUB_METRICS_BIND": ""}
+    with _store_for(settings) as store, shared(for_metrics) as metering:
+        environment = {**os.environ, **store, "HUB_BIND": settings.bind}
         command = [sys.executable, "-m", "hub", "worker", "--socket-fd", str(listener.fileno())]
         if path is not None:
             command += ["--config", str(path)]
         if asked.tls:
             command += ["--ssl-certfile", asked.tls[0], *(["--ssl-keyfile", asked.tls[1]] if asked.tls[1] else [])]
-        asyncio.run(Workers(command, environment, listener, on_ready).run(asked.workers))
+        asyncio.run(Workers(command, environment, listener, on_ready, metering).run(asked.workers))
 
 
 @contextlib.contextmanager
@@ -68,14 +74,20 @@ class Workers:
     """N children on one socket: restarted when they die, told when to stop."""
 
     def __init__(
-        self, command: list[str], environment: dict[str, str], listener: socket.socket, on_ready: Callable[[], None]
+        self,
+        command: list[str],
+        environment: dict[str, str],
+        listener: socket.socket,
+        on_ready: Callable[[], None],
+        metering: Shared | None = None,
     ) -> None:
         self._command = command
+        self._metering = metering
         self._environment = environment
         self._listener = listener
         self._on_ready: Callable[[], None] | None = on_ready
         self._stopping = asyncio.Event()
-        self._running: set[asyncio.subprocess.Process] = set()
+        self._running: dict[int, asyncio.subprocess.Process] = {}  # by the number of their place
         self._refused = False
 
     async def run(self, count: int) -> None:
@@ -83,12 +95,16 @@ class Workers:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stopping.set)
-        keepers = [asyncio.create_task(self._keep()) for _ in range(count)]
+        if self._metering is not None:
+            await self._metering.start(self.pids)
+        keepers = [asyncio.create_task(self._keep(number)) for number in range(1, count + 1)]
         await self._stopping.wait()
-        for process in self._running:
+        for process in self._running.values():
             process.terminate()
         _, late = await asyncio.wait(keepers, timeout=STOP_SECONDS - 1)
-        for process in list(self._running):
+        if self._metering is not None:
+            await self._metering.stop()
+        for process in list(self._running.values()):
             process.kill()
         if late:
             await asyncio.wait(late)
@@ -96,13 +112,17 @@ class Workers:
         if self._refused:
             raise ConfigurationError("the workers refused to start with this configuration")
 
-    async def _keep(self) -> None:
+    def pids(self) -> Mapping[str, int]:
+        """The processes there are: the parent, and the children by number."""
+        return {"parent": os.getpid(), **{str(number): process.pid for number, process in self._running.items()}}
+
+    async def _keep(self, number: int) -> None:
         """Keep one child running; the pause before a restart doubles while it dies young."""
         loop = asyncio.get_running_loop()
         pause = FIRST_PAUSE_SECONDS
         while not self._stopping.is_set():
             started = loop.time()
-            code = await self._run_one()
+            code = await self._run_one(number)
             if self._stopping.is_set():
                 return
             if code == CONFIGURATION:
@@ -111,12 +131,14 @@ class Workers:
                 return
             pause = FIRST_PAUSE_SECONDS if loop.time() - started > STEADY_SECONDS else pause
             note(f"a worker stopped ({_how(code)}); another one starts")
+            metrics.RESTARTS.add()
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._stopping.wait(), pause)
             pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
 
-    async def _run_one(self) -> int:
+    async def _run_one(self, number: int) -> int:
         """Start a child and wait for its end; its exit code."""
+        measured = self._metering.options(number) if self._metering is not None else []
         ours, theirs = socket.socketpair()
         ours.setblocking(False)
         with ours:
@@ -126,16 +148,19 @@ class Workers:
                     *self._command,
                     "--link-fd",
                     str(theirs.fileno()),
+                    *measured,
                     env=self._environment,
                     pass_fds=descriptors,
                     start_new_session=True,  # Ctrl-C reaches the parent alone, which passes it on once
                 )
-            self._running.add(process)
+            self._running[number] = process
             if self._stopping.is_set():
                 process.terminate()
             hearing = asyncio.create_task(self._hear(ours))
             code = await process.wait()
-            self._running.discard(process)
+            del self._running[number]
+            if self._metering is not None:
+                self._metering.forget(number)
             await hearing
         return code
 

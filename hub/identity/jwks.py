@@ -18,6 +18,7 @@ from hub.identity.fetching import FetchFailed, fetch_json
 from hub.identity.jwk import ALGORITHMS, Jwk, has_kid, is_ambiguous, pick, usable_keys
 from hub.identity.providers import Metadata, Provider
 from hub.identity.refreshed import Refreshed
+from hub.telemetry import metrics
 
 EXTRA_FETCH_SECONDS = 30.0
 UNKNOWN_SECONDS = 300.0
@@ -32,8 +33,8 @@ class ProviderDirectory:
         self, provider: Provider, client: httpx.AsyncClient, monotonic: Callable[[], float] = time.monotonic
     ) -> None:
         self._provider, self._client, self._monotonic = provider, client, monotonic
-        self._metadata = Refreshed(f"metadata of {provider.name}", self._fetch_metadata, monotonic)
-        self._keys = Refreshed(f"keys of {provider.name}", self._fetch_keys, monotonic)
+        self._metadata = Refreshed("metadata", provider.name, self._fetch_metadata, monotonic)
+        self._keys = Refreshed("keys", provider.name, self._fetch_keys, monotonic)
         self._extra_at: float | None = None
         self._unknown: Bounded[str, bool] = Bounded(MOST_UNKNOWN)
 
@@ -56,6 +57,7 @@ class ProviderDirectory:
             keys = await self._keys.get()
         key = pick(keys, token.kid, token.algorithm)
         if key is None:
+            metrics.UNKNOWN_KEYS.add(self._provider.name)
             raise Unauthenticated("The token is signed with a key that is not known here")
         return key
 

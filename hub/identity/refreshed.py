@@ -12,6 +12,7 @@ from typing import Generic, TypeVar
 
 from hub.errors import ProviderUnavailable
 from hub.identity.fetching import FetchFailed
+from hub.telemetry import metrics
 from hub.telemetry.security import SecurityEvent, note
 
 FRESH_SECONDS = 600.0
@@ -22,10 +23,15 @@ T = TypeVar("T")
 
 
 class Refreshed(Generic[T]):
-    """One such value. ``fetch`` returns a checked value or raises ``FetchFailed``; ``fetches`` counts what it got."""
+    """``what`` (``metadata`` or ``keys``) a ``provider`` publishes.
 
-    def __init__(self, what: str, fetch: Callable[[], Awaitable[T]], monotonic: Callable[[], float]) -> None:
-        self._what, self._fetch, self._monotonic = what, fetch, monotonic
+    ``fetch`` returns a checked value or raises ``FetchFailed``; ``fetches`` counts what it got.
+    """
+
+    def __init__(
+        self, what: str, provider: str, fetch: Callable[[], Awaitable[T]], monotonic: Callable[[], float]
+    ) -> None:
+        self._what, self._provider, self._fetch, self._monotonic = what, provider, fetch, monotonic
         self._value: T | None = None
         self._good_since = 0.0
         self._failed_at: float | None = None
@@ -76,17 +82,24 @@ class Refreshed(Generic[T]):
             self._value = await self._fetch()
         except FetchFailed as error:
             self._failed_at, self._is_down = self._monotonic(), error.is_down
-            note(SecurityEvent.PROVIDER_ANSWER_USELESS, purpose=self._what, why=str(error))
+            self._count("down" if error.is_down else "useless")
+            what = f"{self._what} of {self._provider}"
+            note(SecurityEvent.PROVIDER_ANSWER_USELESS, purpose=what, why=str(error))
             return False
         except ProviderUnavailable:
             self._failed_at, self._is_down = self._monotonic(), True
+            self._count("down")
             return False
         else:
             self.fetches += 1
+            self._count("ok")
             self._good_since, self._failed_at, self._is_down = self._monotonic(), None, False
             return True
         finally:
             self._flight = None
+
+    def _count(self, outcome: str) -> None:
+        metrics.PROVIDER_FETCHES.add(self._provider, self._what, outcome)
 
     def _age(self) -> float:
         return self._monotonic() - self._good_since

@@ -16,7 +16,7 @@ from typing import Any, Protocol
 from hub.core.access import View
 from hub.core.position import Position
 from hub.core.principal import Principal
-from hub.core.session import Session
+from hub.core.session import Ending, Session
 from hub.errors import HubError, Unavailable
 from hub.live.outbox import MOST_FRAMES, Outbox, Put
 from hub.live.wires import Outgoing, Wire
@@ -26,7 +26,7 @@ from hub.protocol.conversation import Conversation
 from hub.protocol.messages import CommitRequest
 from hub.sessions.commit import Committed, Intent
 from hub.sessions.sessions import CatchUp
-from hub.telemetry import security
+from hub.telemetry import metrics, security
 
 MOST_MISSED = MOST_FRAMES - 16  # changes of one resume: with `live` and what comes meanwhile they fit the outbox
 CLOSE_GRACE_SECONDS = 0.5  # for the last frames of a tab that reads; one that does not is cut
@@ -83,6 +83,7 @@ class Connection:
         self._sending_since: float | None = None
         self._limit: asyncio.Timeout | None = None
         self.closing: Closing | None = None
+        self.ending: Ending | None = None  # of its session, once it is told
         self._session, self._wire, self._transport = session, wire, transport
         self._sessions, self._until_live, self._learn = sessions, until_live, learn
         self._outbox, self._wake = Outbox(), asyncio.Event()
@@ -100,6 +101,8 @@ class Connection:
                     self.push(Outgoing(change))
                 case talk.Show(message):
                     if not self._is_behind:
+                        if message["type"] == "snapshot":
+                            metrics.SNAPSHOTS.add(message["reason"])
                         self._put(self._wire.encode(message, self.conversation.view))
                 case talk.Send(message):
                     self._put(self._wire.encode(message, self.conversation.view))
@@ -121,7 +124,13 @@ class Connection:
             if isinstance(action, talk.Push):
                 self.push(outgoing)
             else:
+                metrics.RELOADS.add("gap")  # nothing else is an answer to a change
                 self.act([action])
+
+    def end(self, ending: Ending) -> None:
+        """The session is over: nothing more is written but that."""
+        self.ending = ending
+        self.act(self.conversation.on_ended(ending))
 
     def push(self, outgoing: Outgoing) -> None:
         """Put a change, as this connection may see it, unless one before it was dropped just now."""
@@ -136,6 +145,7 @@ class Connection:
 
     def _put(self, frame: bytes) -> None:
         if self._outbox.put(frame) is Put.OVERFLOW:
+            metrics.OUTBOX_COLLAPSES.add()
             self.act(self.conversation.on_overflow())
         self._wake.set()
 
@@ -170,7 +180,7 @@ class Connection:
             return
         session, history = caught.session, caught.history
         if session.ending is not None:
-            self.act(self.conversation.on_ended(session.ending))
+            self.end(session.ending)
             return
         self._session = session
         self._learn(session)
@@ -179,6 +189,7 @@ class Connection:
         elif history.why_not is not None:
             self.act(self.conversation.on_snapshot(session, history.why_not))
         else:
+            metrics.RESUMES.add()
             at = history.changes[-1].position if history.changes else session.position
             self.act(self.conversation.on_changes(history.changes, at))
 
@@ -217,6 +228,7 @@ class Connection:
         self._tasks.discard(task)
         if not task.cancelled() and task.exception() is not None:
             self.act(self.conversation.on_closing(CloseCode.SHUTDOWN, "1000"))
+            metrics.INTERNAL_ERRORS.add()
             asyncio.get_running_loop().call_exception_handler(
                 {"message": "a live connection failed", "exception": task.exception(), "task": task}
             )
@@ -244,11 +256,14 @@ class Connection:
                 self._sending_since = loop.time()
                 await self._transport.send(frame)
                 self._sending_since, self.last_written = None, loop.time()
+                metrics.DELIVERIES.add(self._wire.name)
             elif self.closing is not None:
                 return
             else:
                 self._wake.clear()  # first: draining may put something
-                self.act(self.conversation.on_drained())
+                if actions := self.conversation.on_drained():
+                    metrics.RELOADS.add("overflow")
+                    self.act(actions)
                 await self._wake.wait()
 
     def seconds_stuck(self, now: float) -> float:

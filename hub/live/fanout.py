@@ -13,12 +13,14 @@ from collections.abc import Awaitable
 from hub.core.mode import Mode
 from hub.core.ports import Clock, Feed, Heard, HeardChange, HeardEnd, HeardPresence
 from hub.core.session import Ending, Session
+from hub.core.times import from_rfc3339
 from hub.errors import Unavailable
 from hub.live.connection import Connection
 from hub.live.registry import Follow, Registry
 from hub.live.wires import Outgoing
 from hub.protocol.close_codes import CloseCode
 from hub.sessions.sessions import Sessions
+from hub.telemetry import metrics
 
 SPREAD_SECONDS = 1.0  # over which the reloads after a lost feed are spread
 READ_AGAIN_SECONDS = 0.5
@@ -58,11 +60,14 @@ class Fanout:
     def _on_change(self, follow: Follow, heard: HeardChange) -> None:
         change = self._feed.open_change(follow.session, heard)
         if change is None:
-            self.reload(follow)
+            self.reload(follow, "unreadable")
             return
-        outgoing = Outgoing(change)
-        for connection in list(follow.connections.values()):
+        outgoing, connections = Outgoing(change), list(follow.connections.values())
+        for connection in connections:
             connection.on_change(outgoing)
+        if connections:
+            metrics.CHANGE_CONNECTIONS.observe(len(connections))
+            metrics.PUSH_SECONDS.observe((self.clock.now_ms() - from_rfc3339(change.at)) / 1000)
 
     def on_feed_restored(self) -> None:
         """What was missed is not known: everybody reads again, not all at the same moment."""
@@ -77,17 +82,19 @@ class Fanout:
 
     def _reload_due(self, connection: Connection) -> None:
         withheld = self._due.pop(connection, None)
-        self._reload_one(connection)
+        self._reload_one(connection, "feed_lost")
         if withheld is not None:
             connection.act(connection.conversation.on_mode(withheld))
 
-    def _reload_one(self, connection: Connection) -> None:
-        connection.act(connection.conversation.on_reload())
+    def _reload_one(self, connection: Connection, reason: str) -> None:
+        if actions := connection.conversation.on_reload():
+            metrics.RELOADS.add(reason)
+            connection.act(actions)
 
-    def reload(self, follow: Follow) -> None:
-        """The connections of one session read again."""
+    def reload(self, follow: Follow, reason: str) -> None:
+        """The connections of one session read again; ``reason`` as metrics know it."""
         for connection in list(follow.connections.values()):
-            self._reload_one(connection)
+            self._reload_one(connection, reason)
 
     # ends and checks
 
@@ -95,7 +102,7 @@ class Fanout:
         """The session is over: nothing more is written on its connections but that."""
         follow.disarm()
         for connection in list(follow.connections.values()):
-            connection.act(connection.conversation.on_ended(ending))
+            connection.end(ending)
         _tell(follow, CloseCode.ENDED)
 
     async def watch(self, session: Session) -> CloseCode:

@@ -25,6 +25,7 @@ from hub.live.fanout import Fanout
 from hub.live.wires import Wire
 from hub.protocol.close_codes import CloseCode
 from hub.sessions.sessions import Sessions
+from hub.telemetry import metrics
 
 DRAIN_BATCH = 200
 DRAIN_WINDOW_MS = 5000
@@ -145,7 +146,7 @@ class Live:
     ) -> None:
         """Follow the session until the connection closes. ``listen`` returns when the caller has gone."""
         writing = asyncio.create_task(connection.write())
-        counted = connection.principal.owns_its_session
+        counted, opened_ms = connection.principal.owns_its_session, self.fanout.clock.now_ms()
         try:
             await self.fanout.registry.join(connection, session)
             connection.start(rights.close_with_caller(connection, self.fanout))
@@ -162,10 +163,17 @@ class Live:
             await _settle(listening)
         finally:
             await _settle(writing)
+            self._measure_close(connection, opened_ms)
             await self.fanout.registry.leave(connection)
             if counted:
                 with contextlib.suppress(Unavailable):
                     await self._presence.depart(session.sid, connection.id)
+
+    def _measure_close(self, connection: Connection, opened_ms: int) -> None:
+        closing, ending = connection.closing, connection.ending
+        metrics.CONNECTIONS_CLOSED.add(str(int(closing.code)) if closing else metrics.GONE)
+        if closing and ending and ending.at_ms >= opened_ms:  # who came later was told at once
+            metrics.CLOSE_SECONDS.observe((self.fanout.clock.now_ms() - ending.at_ms) / 1000)
 
     async def drain(self) -> None:
         """Send every tab elsewhere, in batches; each comes back at a moment of its own within a window."""

@@ -76,6 +76,11 @@ class Registry:
         """All of them, as they are now."""
         return list(self._follows.values())
 
+    @property
+    def followed(self) -> int:
+        """How many sessions are followed."""
+        return len(self._follows)
+
     def connections(self) -> Iterator[Connection]:
         """All connections of this node."""
         for follow in list(self._follows.values()):

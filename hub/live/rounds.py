@@ -76,7 +76,7 @@ class Rounds:
         if is_over:
             self._fanout.registry.check(follow)
         else:
-            self._fanout.reload(follow)
+            self._fanout.reload(follow, "missed")
 
     async def check_presence(self) -> None:
         """A node that died says nothing: look again who is connected."""

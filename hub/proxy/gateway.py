@@ -23,6 +23,7 @@ from hub.proxy.connection import Head
 from hub.proxy.forward import forward
 from hub.proxy.forwarded import Origin, Peers
 from hub.proxy.headers import Header
+from hub.proxy.measured import Measured
 from hub.proxy.ports import App, Authenticate, Follow, Page, Signer, Timings, Touch
 from hub.proxy.routing import Routes
 from hub.proxy.upstream import Upstream
@@ -86,6 +87,10 @@ class Gateway:
         """Whether a request is for an app, in whatever spelling."""
         return self._find(scope) is not None
 
+    def open_breakers(self) -> dict[str, float]:
+        """By app: 1 where its server is left alone for a while, else 0."""
+        return {name: upstream.breaker.is_open for name, upstream in self._upstreams.items()}
+
     def close(self) -> None:
         """Close the connections to all upstreams."""
         for upstream in self._upstreams.values():
@@ -96,15 +101,21 @@ class Gateway:
         app = self._find(scope)
         if app is None:
             raise NotFound
-        if scope["type"] == "websocket":
-            await self._websocket(app, scope, receive, send)
-            return
+        measured = Measured(app.name)
+        send = measured.watch(send)
         try:
-            await self._http(app, scope, receive, send)
+            if scope["type"] == "websocket":
+                await self._websocket(app, scope, receive, send)
+            else:
+                await self._http(app, scope, receive, send)
         except HubError as error:
-            if scope.get(FROM_UPSTREAM) or not visitor.is_navigation(scope):
+            measured.failed(error)
+            if scope["type"] == "websocket" or scope.get(FROM_UPSTREAM) or not visitor.is_navigation(scope):
+                measured.refused(error)
                 raise
             await self._show(error, app, scope, send)
+        finally:
+            measured.over()
 
     def _find(self, scope: Scope) -> App | None:
         return self._routes.find(_raw_path(scope), _host(scope))

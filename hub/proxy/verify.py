@@ -33,6 +33,7 @@ from hub.identity.csrf import SAFE_METHODS
 from hub.identity.doors import Doors
 from hub.proxy import pages, visitor
 from hub.proxy.ports import App, Authenticate, Signer, Touch
+from hub.telemetry import metrics
 
 KEY_HEADER = b"x-hub-verify-key"
 METHOD_HEADERS = (b"x-forwarded-method", b"x-original-method")
@@ -68,19 +69,28 @@ class Verify:
         asked = _Asked(scope, self._trusted)
         app = self._app(asked)
         try:
+            status, made = await self._judged(asked, app)
+        except HubError as error:
+            metrics.VERIFIED.add(app.name, metrics.status_class(error.status))
+            raise
+        metrics.VERIFIED.add(app.name, metrics.status_class(status))
+        await _answer(send, status, made)
+
+    async def _judged(self, asked: _Asked, app: App) -> tuple[int, Mapping[bytes, bytes]]:
+        """Status and headers of the answer."""
+        try:
             session = await self._judge(asked, app)
         except (Unauthenticated, OwnSessionEnded):
             if asked.wants_redirect and asked.is_navigation:
-                await _answer(send, 302, self._to_log_in(asked, app))
-                return
+                return 302, self._to_log_in(asked, app)
             raise
         except (Unavailable, Forbidden, CsrfRefused):
             raise
         except HubError as refusal:  # a proxy knows 401, 403 and 503, and makes a failure of its own of the rest
             raise Forbidden(refusal.detail) from refusal
-        request_id: str = scope["state"]["request_id"]
-        made = _NOBODY | dict(visitor.headers_for(session, app, self._signer, request_id, scope["headers"]))
-        await _answer(send, 200, made)
+        request_id: str = asked.scope["state"]["request_id"]
+        made = visitor.headers_for(session, app, self._signer, request_id, asked.scope["headers"])
+        return 200, _NOBODY | dict(made)
 
     def _app(self, asked: _Asked) -> App:
         app, key = self._apps.get(asked.app), asked.headers.get(KEY_HEADER, b"")

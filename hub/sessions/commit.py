@@ -38,6 +38,7 @@ from hub.errors import Contention, Forbidden, HubError, IdempotencyMismatch, Pos
 from hub.sessions import verdicts
 from hub.sessions.guesses import Guesses, Queues
 from hub.sessions.sections import Sections
+from hub.telemetry import metrics
 
 LONGEST_PAUSE_SECONDS = 0.02
 
@@ -63,6 +64,11 @@ class Committed:
     ops: list[Op] | None
     document: Object | None = None
     replayed: bool = False
+
+    @property
+    def outcome(self) -> str:
+        """As metrics know it."""
+        return "replayed" if self.replayed else "committed" if self.changed else "unchanged"
 
 
 class Commits:
@@ -195,6 +201,7 @@ class _Attempt:
             case Remembered():
                 return await self._replay(session, outcome)
             case Conflict(newer):
+                metrics.COMMIT_CONFLICTS.add()
                 self._session, self._settled = newer, True
                 await asyncio.sleep(random.uniform(0, LONGEST_PAUSE_SECONDS))  # noqa: S311 - spreads, hides nothing
                 return None

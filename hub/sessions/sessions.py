@@ -17,11 +17,12 @@ from hub.core.ports import Ended, History, NewSession, SessionStore
 from hub.core.position import Position
 from hub.core.principal import Principal
 from hub.core.session import EndReason, LogIn, Session, is_sid, user_tag
-from hub.errors import Compacted, Forbidden, SessionNotFound, Unauthenticated, Unavailable
+from hub.errors import Compacted, Forbidden, HubError, SessionNotFound, Unauthenticated, Unavailable
 from hub.sessions import verdicts
 from hub.sessions.commit import Commits, Committed, Intent
 from hub.sessions.rates import Rates
 from hub.sessions.sections import Sections
+from hub.telemetry import metrics
 from hub.telemetry.security import SecurityEvent, note
 
 AT_PROVIDER = "at the identity provider"
@@ -87,6 +88,7 @@ class Sessions:
         )
         if opened is None:
             raise Unauthenticated("This log-in began before the user was logged out everywhere")
+        metrics.SESSIONS_OPENED.add()
         note(SecurityEvent.SESSION_CREATED, sid=sid, provider=log_in.provider)
         if not await self._store.note_provider(opened.session):
             await self._store.end([sid], "logged_out", detail=AT_PROVIDER, actor="hub", request_id=request_id)
@@ -176,6 +178,15 @@ class Sessions:
 
     async def commit(self, principal: Principal, sid: str, intent: Intent) -> Committed:
         """Commit to the session addressed; a user's commit also slides the idle deadline."""
+        try:
+            committed = await self._commit(principal, sid, intent)
+        except HubError as error:
+            metrics.COMMITS.add(error.code)
+            raise
+        metrics.COMMITS.add(committed.outcome)
+        return committed
+
+    async def _commit(self, principal: Principal, sid: str, intent: Intent) -> Committed:
         sid = verdicts.addressed(principal, sid)
         if not is_sid(sid):
             raise SessionNotFound

@@ -23,6 +23,7 @@ from hub.errors import HubError, Maintenance, ReadOnly
 from hub.store.connecting import Connect
 from hub.store.durability import CONFIRM_MS, Durability
 from hub.store.lanes import Answered, Command, Lanes, OutcomeUnknown, Reply, Waiting, refuse
+from hub.telemetry import metrics
 
 __all__ = ["Answered", "Calls", "OutcomeUnknown", "Reply"]
 
@@ -97,6 +98,7 @@ class Calls:
     def _put(self, lanes: Lanes, command: Command, *, is_on_time: bool = False) -> Awaitable[Any]:
         future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         if self._refuse is not None:
+            metrics.STORE_FAILURES.add("refused")
             refuse(future, type(self._refuse)(self._refuse.detail))
         else:
             lanes.put(Waiting(command, future, is_on_time))
@@ -108,12 +110,15 @@ class Calls:
     def _translate(self, error: ResponseError) -> Exception:
         if isinstance(error, ReadOnlyError) and self._follows:
             self._on_failure("maintenance")  # it was the primary: another one is, or will be
+            metrics.STORE_FAILURES.add("transient")
             return Maintenance()
         if isinstance(error, ReadOnlyError | OutOfMemoryError) or str(error).startswith(READ_ONLY_REPLIES):
             self._on_failure("read_only")
+            metrics.STORE_FAILURES.add("read_only")
             return ReadOnly()
         if isinstance(error, TRANSIENT):
             self._on_failure("maintenance")
+            metrics.STORE_FAILURES.add("transient")
             return Maintenance()
         return error
 

@@ -24,6 +24,7 @@ from hub.store.durability import judge_copies
 from hub.store.recent_ends import RecentEnds
 from hub.store.scripts import Scripts, UnfitHistory
 from hub.store.sessions import Records
+from hub.telemetry import metrics
 from hub.telemetry.security import SecurityEvent, note
 
 AGAIN_AT_MOST = 16
@@ -156,6 +157,7 @@ class Ends:
             note(SecurityEvent.SESSION_QUARANTINED, sid=sid, why="its history is not where it ended")
             closed_now = 0
         if closed_now:  # one node only gets there, whoever of them ended it
+            metrics.SESSIONS_ENDED.add(ending.reason)
             note(SecurityEvent.SESSION_EXPIRED, sid=sid, why=ending.reason)
             audit_log.info(heads.EVENT, extra=heads.to_facts(session, position, chain))
         await self._sessions.calls.call("ZREM", keys.all_shard(sid), sid)

@@ -12,6 +12,7 @@ import contextlib
 import logging
 import math
 import secrets
+import time
 from typing import Literal
 
 from redis.asyncio.connection import AbstractConnection
@@ -25,6 +26,7 @@ from hub.store import keys
 from hub.store.calls import Calls
 from hub.store.connecting import Connect, establish
 from hub.store.store_url import Address
+from hub.telemetry import metrics
 from hub.telemetry.security import SecurityEvent, note
 
 PROBE_EVERY_SECONDS = 2.0
@@ -65,9 +67,14 @@ class Feed:
         self._is_wanted = asyncio.Event()
         self._closing: set[asyncio.Task[None]] = set()
         self._probe_tag = secrets.token_hex(8)
-        self._probe_heard_at = 0.0
+        self._probe_sent_at = self._probe_heard_at = 0.0
         self.is_delivering = False
         self._up = asyncio.Event()
+
+    @property
+    def seconds_silent(self) -> float:
+        """Since a probe came back last, or the feed went up."""
+        return asyncio.get_running_loop().time() - self._probe_heard_at
 
     async def subscribe(self, tag: str) -> None:
         """Hear of this user from now on. Returns once the store has confirmed it (or the feed is lost:
@@ -120,6 +127,7 @@ class Feed:
             except (RedisError, OSError) as error:
                 log.warning("feed_lost", extra={"why": type(error).__name__})
                 if self._up.is_set():
+                    metrics.FEED_LOSSES.add()
                     pause = RETRY_SECONDS[0]
             finally:
                 self.is_delivering = False
@@ -176,6 +184,7 @@ class Feed:
         if kind == b"smessage":
             if payload == b"probe":
                 self._probe_heard_at = asyncio.get_running_loop().time()
+                metrics.PROBE_SECONDS.observe(time.perf_counter() - self._probe_sent_at)
             elif (heard := parse(payload)) is None:
                 note(SecurityEvent.CRYPT_DECRYPT_FAIL, purpose="feed", why="a message that no node of this hub sends")
             elif self._follower is not None:
@@ -211,6 +220,7 @@ class Feed:
         """Talk to ourselves; a feed that does not hear it is closed, which ends ``_listen``."""
         loop = asyncio.get_running_loop()
         while True:
+            self._probe_sent_at = time.perf_counter()
             with contextlib.suppress(HubError):
                 await self._calls.call("SPUBLISH", keys.channel(self._probe_tag), "probe")
             await asyncio.sleep(PROBE_EVERY_SECONDS)

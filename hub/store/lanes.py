@@ -7,6 +7,7 @@ fails with ``OutcomeUnknown``, and only the caller can find out whether it happe
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable
 from typing import Any, NamedTuple, TypeAlias
 
@@ -16,6 +17,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 
 from hub.errors import Maintenance
 from hub.store.connecting import CALL_SECONDS, Connect, establish
+from hub.telemetry import metrics
 
 MOST_IN_A_BATCH = 512
 FRESH_SECONDS = 1.0  # a connection idle for longer is looked at before it is trusted
@@ -64,10 +66,13 @@ class Lanes:
         self._idle: list[tuple[AbstractConnection, float]] = []
         self._tasks: set[asyncio.Task[None]] = set()
         self._scheduled = False
+        self._waiting_since = 0.0
         self._generation = 0
 
     def put(self, waiting: Waiting) -> None:
         """Send it with all others of this turn."""
+        if not self._waiting:
+            self._waiting_since = time.perf_counter()
         self._waiting.append(waiting)
         if not self._scheduled:
             self._scheduled = True
@@ -80,7 +85,7 @@ class Lanes:
                 self._waiting[:MOST_IN_A_BATCH],
                 self._waiting[MOST_IN_A_BATCH:],
             )
-            task = asyncio.create_task(self._carry(batch))
+            task = asyncio.create_task(self._carry(batch, self._waiting_since))
             self._tasks.add(task)
             task.add_done_callback(self._arrived)
 
@@ -89,12 +94,13 @@ class Lanes:
         if self._waiting:
             self._depart()
 
-    async def _carry(self, batch: list[Waiting]) -> None:
+    async def _carry(self, batch: list[Waiting], since: float) -> None:
         connection: AbstractConnection | None = None
         generation = self._generation
         try:
             connection = await self._lane()
             await self._exchange(connection, batch)
+            metrics.STORE_SECONDS.observe(time.perf_counter() - since, times=len(batch))
             if generation == self._generation:
                 self._idle.append((connection, asyncio.get_running_loop().time()))
             else:
@@ -162,6 +168,7 @@ class Lanes:
 
     def _fail(self, batch: list[Waiting], was_sent: bool) -> None:
         self._failed()
+        metrics.STORE_FAILURES.add("unanswered" if was_sent else "unsent", number=len(batch))
         for waiting in batch:
             _settle(waiting.future, OutcomeUnknown() if was_sent else Maintenance())
 

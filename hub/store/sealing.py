@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from hub.core.chain import length_prefixed
 from hub.core.looking import LookAgain, nowhere
+from hub.telemetry import metrics
 
 NONCE_BYTES = 12
 KEY_BYTES = 32
@@ -66,5 +67,7 @@ class MasterKeys:
             self._look_again()
         master = self._by_kid.get(kid)
         if master is None:
+            metrics.DATA_KEYS.add("missing")
             raise SealBroken("sealed with a master key that is not in the key ring")
+        metrics.DATA_KEYS.add("active" if kid == self._active else "older")
         return unseal(master, sealed, b"key", sid.encode())

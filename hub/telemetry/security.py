@@ -13,6 +13,7 @@ from enum import StrEnum
 from types import MappingProxyType
 
 from hub.errors import HubError
+from hub.telemetry import metrics
 
 log = logging.getLogger("hub.security")
 
@@ -39,6 +40,7 @@ class SecurityEvent(StrEnum):
 
 
 E = SecurityEvent
+metrics.SECURITY_EVENTS.expect(event=SecurityEvent)
 
 MEANINGS: Mapping[SecurityEvent, tuple[int, str]] = MappingProxyType(
     {
@@ -79,6 +81,7 @@ def note(
     """
     facts = {"address": address, "sid": sid, "purpose": purpose, "why": why, "provider": provider, "actor": actor}
     level, _ = MEANINGS[event]
+    metrics.SECURITY_EVENTS.add(event)
     log.log(level, event.value, extra={name: value for name, value in facts.items() if value})
 
 

@@ -22,7 +22,7 @@ def running(
 ) -> Iterator[Program]:
     """``python ARGUMENTS`` with piped output, inheriting ``keep``; killed at the end if it still runs."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("HUB_")}
-    environment |= {"PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1", **(extra or {})}
+    environment |= {"PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1", "HUB_METRICS_BIND": "", **(extra or {})}
     pipe = subprocess.PIPE
     with subprocess.Popen(
         [sys.executable, *arguments],

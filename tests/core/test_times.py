@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hub.core.times import rfc3339
+from hub.core.times import from_rfc3339, rfc3339
 from tests.core.strategies import quick
 
 
@@ -31,4 +31,5 @@ def test_known_moments(epoch_ms: int, text: str) -> None:
 def test_every_millisecond_is_told_apart(epoch_ms: int) -> None:
     """The text reads back as exactly the same moment."""
     read = datetime.fromisoformat(rfc3339(epoch_ms))
+    assert from_rfc3339(rfc3339(epoch_ms)) == epoch_ms
     assert (read - datetime.fromisoformat("1970-01-01T00:00:00Z")) // timedelta(milliseconds=1) == epoch_ms

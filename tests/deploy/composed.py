@@ -29,7 +29,8 @@ from tests.support.stores import program_wanted
 from tests.support.waiting import becomes
 
 PORTS = {"hub-1": 8000, "hub-2": 8000, "nginx": 8443, "valkey": 6379}
-PORTS |= {"idp": 9000, "app-a": 9001, "app-b": 9002, "desk": 9003}
+PORTS |= {"prometheus": 9090, "idp": 9000, "app-a": 9001, "app-b": 9002, "desk": 9003}
+METRICS = {"hub-1": "172.28.8.11:9464", "hub-2": "172.28.8.12:9464"}  # as nodes are told; they are met by their names
 START_SECONDS = 20.0
 Service = dict[str, Any]
 
@@ -51,6 +52,7 @@ class Composed:
         self.services = self._read()
         self.ports = {name: free_port() for name in PORTS}
         self.is_tls_store = program_wanted() == "redis"
+        self.metrics = {name: f"127.0.0.1:{free_port()}" for name in METRICS}
         self.processes: dict[str, subprocess.Popen[str]] = {}
         self.trust = ssl.create_default_context(cafile=str(self.secrets / "ca.pem"))
 
@@ -84,6 +86,8 @@ class Composed:
             "172.28.7.11:8000": f"127.0.0.1:{of['hub-1']}",
             "172.28.7.12:8000": f"127.0.0.1:{of['hub-2']}",
             "172.28.7.10": "127.0.0.1",
+            **{METRICS[node]: address for node, address in self.metrics.items()},
+            **{f"{node}:9464": address for node, address in self.metrics.items()},
             **{f"{other}:{port}": f"127.0.0.1:{of[other]}" for other, port in PORTS.items()},
             f"0.0.0.0:{known}": f"127.0.0.1:{own}",
             "0.0.0.0": "127.0.0.1",
@@ -114,9 +118,12 @@ class Composed:
         words = [*service.get("entrypoint", []), *service.get("command", [])]
         if name.startswith("hub"):
             words = [*image()["ENTRYPOINT"], *image()["CMD"]]
+        if name == "prometheus":
+            words = [name, *words]  # what its image says
         programs = {
             "hub": [sys.executable, "-m", "hub"],
             "python": [sys.executable],
+            "prometheus": ["prometheus"],
             "valkey-server": [store_program(is_tls=self.is_tls_store)],
         }
         return [*programs[words[0]], *(self.here(name, word) for word in words[1:])]
@@ -125,7 +132,8 @@ class Composed:
 
     def start(self, name: str) -> subprocess.Popen[str]:
         """Start one service, and wait until it listens."""
-        start = {"nginx": self._nginx, "valkey": self._valkey}.get(name, lambda: self.command(name))
+        own = {"nginx": self._nginx, "valkey": self._valkey, "prometheus": self._prometheus}
+        start = own.get(name, lambda: self.command(name))
         place = self.folder / name
         place.mkdir(exist_ok=True)
         for target, source in self.mounts(name).items():
@@ -184,6 +192,16 @@ class Composed:
         options = {name: value for name, value in options.items() if not name.startswith("--tls-")}
         options["--port"] = str(self.ports["valkey"])
         return [*words[:2], *(word for pair in options.items() for word in pair)]
+
+    def _prometheus(self) -> list[str]:
+        """Its files, with this machine's addresses in them, in a folder of its own; and it looks more often."""
+        place = self.folder / "prometheus"
+        for target, source in self.mounts("prometheus").items():
+            if Path(source).is_file():
+                (place / Path(target).name).write_text(self.here("prometheus", Path(source).read_text()).replace("15s", "500ms"))
+        config = self.mounts("prometheus")["/etc/prometheus/prometheus.yml"]
+        words = [word.replace(config, str(place / "prometheus.yml")) for word in self.command("prometheus")]
+        return [word.replace("=/prometheus", f"={place}/data") for word in words]
 
     def _nginx(self) -> list[str]:
         """Templates filled in as the official image does it, and the frame around them."""

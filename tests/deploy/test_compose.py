@@ -70,11 +70,19 @@ def test_hosts_are_services_on_a_common_network(site: Composed) -> None:
 
 
 def test_the_proxy_that_nodes_believe_is_nginx() -> None:
-    """Addresses lie in the network, no two are the same."""
-    (config,) = compose_file()["networks"]["edge"]["ipam"]["config"]
-    fixed = [address for service in services().values() for address in _fixed(service)]
-    assert len(fixed) == len(set(fixed)) == 3
-    assert all(ipaddress.ip_address(address) in ipaddress.ip_network(config["subnet"]) for address in fixed)
+    """Addresses lie in their networks, no two are the same."""
+    networks = compose_file()["networks"]
+    fixed = [
+        (name, each["ipv4_address"])
+        for service in services().values()
+        if _maps(service["networks"])
+        for name, each in service["networks"].items()
+        if each and "ipv4_address" in each
+    ]
+    assert len(fixed) == len({address for _, address in fixed}) == 5
+    for name, address in fixed:
+        (config,) = networks[name]["ipam"]["config"]
+        assert ipaddress.ip_address(address) in ipaddress.ip_network(config["subnet"])
     for name in ("hub-1", "hub-2"):
         trusted = services()[name]["environment"]["HUB_TRUSTED_PROXIES"]
         assert [trusted] == list(_fixed(services()["nginx"]))
@@ -87,7 +95,8 @@ def test_the_nodes_environment_is_a_configuration(site: Composed, tmp_path: Path
         assert settings.keys.file is not None
         assert settings.keys.file.stat().st_mode & 0o077 == 0
         assert settings.public_url.startswith("https://")
-    assert site.environment("hub-1") | {"HUB_BIND": ""} == site.environment("hub-2") | {"HUB_BIND": ""}
+    own = {"HUB_BIND": "", "HUB_METRICS_BIND": ""}
+    assert site.environment("hub-1") | own == site.environment("hub-2") | own
 
 
 def test_templates_get_every_variable_they_use(site: Composed) -> None:

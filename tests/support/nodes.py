@@ -154,12 +154,21 @@ class Cluster:
         """Start one more node and wait until it is ready; ``module`` is what ``python -m`` runs."""
         return self._start(module, port or free_port(), environment)
 
+    def node_of_workers(self, workers: int, environment: dict[str, str]) -> Node:
+        """The same, of several processes on one port."""
+        return self._start("hub", free_port(), environment, workers=workers)
+
     def node_over_https(self, certificates: Certificates, **environment: str) -> Node:
         """The same, with a certificate of its own."""
         return self._start("hub", free_port(), environment, certificates)
 
     def _start(
-        self, module: str, port: int, environment: dict[str, str], certificates: Certificates | None = None
+        self,
+        module: str,
+        port: int,
+        environment: dict[str, str],
+        certificates: Certificates | None = None,
+        workers: int = 1,
     ) -> Node:
         settings = {
             "HUB_STORE_URL": self.url_for_hubs,
@@ -167,7 +176,7 @@ class Cluster:
             "HUB_PUBLIC_URL": f"{'https' if certificates else 'http'}://127.0.0.1:{port}",
             **environment,
         }
-        command = [sys.executable, "-m", module, "serve", "--bind", f"127.0.0.1:{port}"]
+        command = [sys.executable, "-m", module, "serve", "--bind", f"127.0.0.1:{port}", "--workers", str(workers)]
         process = subprocess.Popen(
             [*command, "--config", str(self.folder / "hub.toml"), *(certificates.options if certificates else ())],
             stdout=subprocess.DEVNULL,
@@ -192,9 +201,10 @@ class Cluster:
 
 
 def clean_environment() -> dict[str, str]:
-    """The environment without settings of a hub."""
+    """The environment without settings of a hub; metrics have a port only where a test asks for one."""
     return {name: value for name, value in os.environ.items() if not name.startswith("HUB_")} | {
-        "PYTHONPATH": str(ROOT)
+        "PYTHONPATH": str(ROOT),
+        "HUB_METRICS_BIND": "",
     }
 
 
