@@ -6,7 +6,8 @@ from typing import Any
 
 import yaml  # type: ignore[import-untyped]
 
-from tests.deploy.composed import METRICS, compose_file
+from tests.deploy.compose_files import compose_file
+from tests.deploy.composed import METRICS
 from tests.deploy.scraped import FILES
 
 
