@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import gc
 import secrets
+from collections.abc import Awaitable
 from types import SimpleNamespace
 
 from starlette.routing import Router
@@ -33,11 +33,12 @@ from hub.api.tickets import ticket_routes
 from hub.api.verify import VERIFY_PATH, verify_routes
 from hub.core.mode import Mode
 from hub.errors import UpgradeRequired
+from hub.live.admission import Admission, Opening
 from hub.live.events import EventsEndpoint
 from hub.live.fanout import Fanout
 from hub.live.opening import Live
 from hub.live.rounds import Rounds
-from hub.live.websocket import WebSocketEndpoint
+from hub.live.websocket import WebSocketEndpoint, is_live
 from hub.proxy.gateway import Gateway, Services
 from hub.proxy.verify import Verify
 from hub.sessions.commit import Commits
@@ -73,7 +74,7 @@ class Hub:
             logs.always("hub.access")
         self._settings = settings
         self._node: Node | None = None
-        self.state = SimpleNamespace(begin_drain=self.begin_drain)
+        self.state = SimpleNamespace(begin_drain=self.begin_drain, enter=self.enter)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -90,12 +91,16 @@ class Hub:
         except BaseException:
             await self._node.stop()
             raise
-        gc.collect()
-        gc.freeze()  # what is there now stays: no later collection has to walk through it
+        self._node.fanout.registry.heap.take_over()
         await send({"type": "lifespan.startup.complete"})
         await receive()
         await self._node.stop()
         await send({"type": "lifespan.shutdown.complete"})
+
+    def enter(self, target: bytes) -> Awaitable[Opening] | None:
+        """A live connection waits for its turn before anything is built for it."""
+        assert self._node is not None, "requests come after the start"
+        return self._node.live.admission.enter() if is_live(target) else None
 
     async def begin_drain(self) -> None:
         """SIGTERM: take no new connections, and send the open ones elsewhere."""
@@ -131,7 +136,7 @@ class Node:
             masks=self.masks,
             mode=lambda: self.mode,
             until_live=self.store.health.is_live.wait,
-            most_connections=settings.limits.connections,
+            admission=Admission(self.fanout, self.rounds.memory, settings.limits.connections),
             messages_per_second=settings.limits.messages_per_second,
         )
         self.store.health.listeners.append(self.fanout.on_mode)

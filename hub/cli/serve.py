@@ -9,7 +9,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from hub.cli.listen import bound_to, listen, url_of
+from hub.cli.files import allow_most
+from hub.cli.listen import accepting, bound_to, listen, url_of
 from hub.cli.output import note, print_json
 from hub.cli.server import Server, Tls, make_config
 from hub.settings import Settings, config_path, load_settings
@@ -53,9 +54,10 @@ def run_node(settings: Settings, listener: socket.socket, tls: Tls | None, on_re
     """One node on a bound socket; returns when it has drained."""
     from hub.app import create_app
 
+    allow_most()
     application = create_app(settings)
     server = Server(make_config(application, tls), application, on_ready)
-    server.run(sockets=[listener])
+    server.run(sockets=accepting(listener))
 
 
 def serve_as_worker(config: Path | None, socket_fd: int, link_fd: int, tls: Tls | None) -> None:

@@ -18,7 +18,8 @@ from hub.core.position import Position
 from hub.core.principal import Principal
 from hub.core.session import Session
 from hub.errors import HubError, Unavailable
-from hub.live.outbox import MOST_FRAMES, Outbox, Put
+from hub.live.outbox import MOST_FRAMES, Budget, Outbox, Put
+from hub.live.turns import Turn, Turns
 from hub.live.wires import Outgoing, Wire
 from hub.protocol import conversation as talk
 from hub.protocol.close_codes import CloseCode
@@ -72,6 +73,8 @@ class Connection:
         transport: Transport,
         sessions: UseCases,
         until_live: Callable[[], Awaitable[object]],
+        turns: Turns,
+        budget: Budget,
         learn: Callable[[Session], None],
         wants_presence: bool = False,
     ) -> None:
@@ -85,7 +88,9 @@ class Connection:
         self.closing: Closing | None = None
         self._session, self._wire, self._transport = session, wire, transport
         self._sessions, self._until_live, self._learn = sessions, until_live, learn
-        self._outbox, self._wake = Outbox(), asyncio.Event()
+        self._turns = turns
+        self.turn: Turn | None = None  # that it opens in: the first read is part of that
+        self._outbox, self._wake = Outbox(budget), asyncio.Event()
         self._reading: asyncio.Task[None] | None = None
         self._answering = asyncio.Lock()  # first come, first served: answers in the order of the commits
         self._tasks: set[asyncio.Task[None]] = set()
@@ -184,10 +189,14 @@ class Connection:
 
     async def _ask_until_answered(self, since: Position | None) -> CatchUp | None:
         while True:
-            try:
-                return await self._sessions.catch_up(self.sid, since, MOST_MISSED)
-            except Unavailable:
-                await self._until_live()
+            with contextlib.suppress(Unavailable):
+                async with await self._turn():
+                    return await self._sessions.catch_up(self.sid, since, MOST_MISSED)
+            await self._until_live()
+
+    async def _turn(self) -> Turn:
+        turn, self.turn = self.turn, None
+        return turn or await self._turns.take()
 
     async def _submit(self, request: CommitRequest) -> None:
         intent = Intent(
@@ -234,6 +243,7 @@ class Connection:
                     async with asyncio.timeout(CLOSE_GRACE_SECONDS):
                         await self._transport.close(self.closing.code, self.closing.reason)
         finally:
+            self._outbox.clear()
             await self._stop_tasks()
 
     async def _write_frames(self) -> None:

@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable
 
 from starlette.types import Receive, Scope, Send
 
+from hub.core.arriving import OPENING
 from hub.core.bucket import Bucket
 from hub.core.json import dumps
 from hub.core.principal import Principal
@@ -27,6 +28,7 @@ from hub.errors import (
     Unauthenticated,
     Unavailable,
 )
+from hub.live.admission import Opening
 from hub.live.connection import Connection
 from hub.live.opening import Live, parse_wish
 from hub.live.wires import WEBSOCKET
@@ -58,8 +60,15 @@ class WebSocketEndpoint:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         socket = _Socket(scope, receive, send)
         await receive()  # websocket.connect
+        waited: Opening | None = scope.get("state", {}).get(OPENING)
+        opening = waited or await self._live.admission.enter()
         try:
-            self._live.check_room()
+            await self._open(scope, socket, opening)
+        finally:
+            opening.over()
+
+    async def _open(self, scope: Scope, socket: _Socket, opening: Opening) -> None:
+        try:
             principal = await self._identify(scope)
             session = await self._session(principal, scope["path_params"]["sid"])
             wish = parse_wish(scope.get("query_string", b""))
@@ -72,7 +81,7 @@ class WebSocketEndpoint:
             await socket.refuse(error)
             return
         await socket.accept()
-        await self._live.run(connection, session, wish, self._listen(socket))
+        await self._live.run(connection, session, wish, opening, self._listen(socket))
 
     async def _session(self, principal: Principal, sid: str) -> Session:
         session = await self._live.sessions.record(principal, sid)
@@ -96,6 +105,12 @@ class WebSocketEndpoint:
                     connection.act(connection.conversation.on_frame(frame))
 
         return listen
+
+
+def is_live(target: bytes) -> bool:
+    """Whether this request target is one of a live connection."""
+    path = target.partition(b"?")[0]
+    return path.startswith(b"/v1/sessions/") and path.endswith(b"/live")
 
 
 def is_of(error: OwnSessionEnded | SessionEnded, scope: Scope) -> bool:
