@@ -5,10 +5,10 @@ An upgrade that the application makes wait (``hub.core.arriving``) waits here, a
 """
 
 import secrets
-from asyncio.transports import Transport
+from asyncio.transports import BaseTransport, Transport
 from collections.abc import Awaitable
 from http import HTTPStatus
-from typing import Any
+from typing import Any, cast
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
@@ -30,8 +30,8 @@ class HttpProtocol(HttpToolsProtocol):
     _is_leaving = False
     _is_waiting = False
 
-    def connection_made(self, transport: Transport) -> None:
-        super().connection_made(transport)
+    def connection_made(self, transport: BaseTransport) -> None:
+        super().connection_made(cast("Transport", transport))
         if self.transport.get_extra_info("socket").fileno() >= most_for_callers():
             self._refuse(Overloaded("This node has too many connections"))
 

@@ -9,11 +9,14 @@ in between. Whoever would have to wait too long is to be told so and not to be l
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import deque
+from collections.abc import Callable
 
 AT_ONCE = 12
 FIRST_GUESS_SECONDS = 0.001  # between two turns, before any was measured
-WEIGHT = 0.02  # of the latest measured
+MEASURED_SECONDS = 0.5  # in one go
+WEIGHT = 0.3  # of the latest measurement
 
 
 class Turn:
@@ -40,11 +43,11 @@ class Turn:
 class Turns:
     """All of one node."""
 
-    def __init__(self, at_once: int = AT_ONCE) -> None:
-        self._free = at_once
+    def __init__(self, at_once: int = AT_ONCE, now: Callable[[], float] = time.monotonic) -> None:
+        self._free, self._now = at_once, now
         self._waiting: deque[asyncio.Future[None]] = deque()
         self._seconds_between = FIRST_GUESS_SECONDS
-        self._given_at: float | None = None  # when the last turn passed on to somebody who had waited
+        self._passed, self._since = 0, 0.0  # turns passed on to somebody who had waited, and since when
 
     async def take(self) -> Turn:
         """Wait for a turn."""
@@ -52,6 +55,8 @@ class Turns:
             self._free -= 1
             return Turn(self)
         waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        if not self._waiting:
+            self._passed, self._since = 0, self._now()
         self._waiting.append(waiter)
         try:
             await waiter
@@ -70,13 +75,12 @@ class Turns:
                 self._measure()
                 return
         self._free += 1
-        self._given_at = None
 
     def _measure(self) -> None:
-        now = asyncio.get_running_loop().time()
-        if self._given_at is not None:
-            self._seconds_between += WEIGHT * (now - self._given_at - self._seconds_between)
-        self._given_at = now
+        self._passed += 1
+        if (seconds := self._now() - self._since) >= MEASURED_SECONDS:
+            self._seconds_between += WEIGHT * (seconds / self._passed - self._seconds_between)
+            self._passed, self._since = 0, self._now()
 
     @property
     def waiting(self) -> int:

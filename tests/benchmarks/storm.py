@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import json
 import os
-import signal
 
 from rich.console import Console
 
@@ -54,11 +52,38 @@ def main() -> None:
         def tick(what: str) -> None:
             print(what, flush=True)
             if what == "the storm" and asked.profile:
-                os.spawnvp(os.P_NOWAIT, "/tmp/pv/bin/py-spy", ["py-spy", "record", "-p", str(nodes[1].process.pid), "-d", "8", "-r", "500", "-f", "raw", "-o", "/tmp/storm.prof"])
+                os.spawnvp(
+                    os.P_NOWAIT,
+                    "/tmp/pv/bin/py-spy",
+                    [
+                        "py-spy",
+                        "record",
+                        "-p",
+                        str(nodes[1].process.pid),
+                        "-d",
+                        "8",
+                        "-r",
+                        "500",
+                        "-f",
+                        "raw",
+                        "-o",
+                        "/tmp/storm.prof",
+                    ],
+                )
 
         async def run() -> Storm:
             held = await sessions(made, asked.tabs // TABS_EACH)
-            return await storm(made, nodes, held, tabs_each=TABS_EACH, processes=2, quiet_seconds=8, per_second=PER_SECOND, latest_seconds=60, tick=tick)
+            return await storm(
+                made,
+                nodes,
+                held,
+                tabs_each=TABS_EACH,
+                processes=2,
+                quiet_seconds=8,
+                per_second=PER_SECOND,
+                latest_seconds=60,
+                tick=tick,
+            )
 
         found = asyncio.run(run())
         Console().print(figures(found))

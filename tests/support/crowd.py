@@ -10,9 +10,11 @@ from typing import Any
 
 from tests.support.crowd_tab import Crowded, Tab
 from tests.support.puppets import Handlers, Puppet, serve
+from tests.support.waiting import eventually
 
 NICENESS = 10  # a crowd of browsers does not take the processor from a node; this one must not either
 AT_ONCE = 100
+OPEN_SECONDS = 120.0
 
 
 class Process:
@@ -36,10 +38,12 @@ class Process:
             await room.acquire()
             loop.create_task(tab.come())  # noqa: RUF006 - it lives as long as its connection
         self.tabs += tabs
-        while self.crowd.live < len(self.tabs):
-            await asyncio.sleep(0.01)
+        await eventually(self._all_live, OPEN_SECONDS)
         self.crowd.on_live = lambda: None
         return self.crowd.live
+
+    async def _all_live(self) -> bool:
+        return self.crowd.live == len(self.tabs)
 
     async def move(self, ports: Sequence[int]) -> None:
         """Come back to these from now on."""

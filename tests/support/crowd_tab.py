@@ -46,9 +46,6 @@ class Crowded:
 class Tab(asyncio.Protocol):
     """One tab over all its connections."""
 
-    __slots__ = ("_buffer", "_crowd", "_failures", "_is_open", "_port", "_reason", "_token", "_transport")
-    __slots__ += ("code", "document", "is_over", "live_at", "position", "view")
-
     def __init__(self, crowd: Crowded, token: str) -> None:
         self._crowd, self._token = crowd, token
         self.position, self.view, self.document = "", "", cast("Any", None)
