@@ -38,7 +38,7 @@ from hub.live.events import EventsEndpoint
 from hub.live.fanout import Fanout
 from hub.live.opening import Live
 from hub.live.rounds import Rounds
-from hub.live.websocket import WebSocketEndpoint, is_live
+from hub.live.websocket import OWN_LIVE_PATH, WebSocketEndpoint, is_live
 from hub.proxy.gateway import Gateway, Services
 from hub.proxy.verify import Verify
 from hub.sessions.commit import Commits
@@ -230,12 +230,14 @@ class Node:
         api: ASGIApp = Framed(router)
         public = cors(Problems(api), self._settings.allowed_origins) if self._settings.allowed_origins else api
         hot = {VERIFY_PATH: self.verify}
-        entrance = Entrance(self.identity.doors, gateway=self.gateway, public=public, closed=api, hot=hot)
+        doors, sockets = self.identity.doors, {OWN_LIVE_PATH: self._live}
+        entrance = Entrance(doors, gateway=self.gateway, public=public, closed=api, hot=hot, sockets=sockets)
         edge = Edge(entrance, assembly.hosts_of(self._settings))
         return AccessLog(edge) if self._settings.access_log else edge
 
     def _routes(self) -> list[Route]:
         settings, identity, callers = self._settings, self.identity, self.identifier
+        self._live = WebSocketEndpoint(self.live, follower(callers, callers.identify_socket))
         bearer = BearerSessions(identity.bearer, self.sessions.open, identity.tokens.new, callers, identity.log_ins)
         about = About(lambda: self._table, __version__, settings.public_url, self._home_at)
         return [
@@ -253,7 +255,7 @@ class Node:
             *reveal_routes(self.reveals, callers),
             *live_routes(
                 _refuse_plain,
-                WebSocketEndpoint(self.live, follower(callers, callers.identify_socket)),
+                self._live,
                 EventsEndpoint(self.live, follower(callers, callers.identify_stream)),
             ),
             *client_routes(ClientFiles(resources.find("client_js"))),

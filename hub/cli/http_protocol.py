@@ -93,6 +93,7 @@ class HttpProtocol(HttpToolsProtocol):
             return
         self.app_state = {**self.app_state, OPENING: arrival}
         super().handle_websocket_upgrade()
+        del self.parser  # they refer to each other, and both have served
 
     def data_received(self, data: bytes) -> None:
         if self._is_waiting:  # nobody may speak before the upgrade is answered (RFC 6455 §4.1)
@@ -127,6 +128,11 @@ class HttpProtocol(HttpToolsProtocol):
 
 class WebSocketProtocol(WebSocketsSansIOProtocol):
     """uvicorn's WebSocket; whatever becomes of it, its turn is given back."""
+
+    def start_keepalive(self) -> None:
+        """Called when the upgrade is answered: what was read and said for it is no longer needed, for hours perhaps."""
+        super().start_keepalive()
+        del self.request, self.response
 
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)

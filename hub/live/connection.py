@@ -90,7 +90,8 @@ class Connection:
         self._sessions, self._until_live, self._learn = sessions, until_live, learn
         self._turns = turns
         self.turn: Turn | None = None  # that it opens in: the first read is part of that
-        self._outbox, self._wake = Outbox(budget), asyncio.Event()
+        self._outbox = Outbox(budget)
+        self._waiting: asyncio.Future[None] | None = None  # of the writer; lighter than an event for each of many
         self._reading: asyncio.Task[None] | None = None
         self._answering = asyncio.Lock()  # first come, first served: answers in the order of the commits
         self._tasks: set[asyncio.Task[None]] = set()
@@ -142,12 +143,12 @@ class Connection:
     def _put(self, frame: bytes) -> None:
         if self._outbox.put(frame) is Put.OVERFLOW:
             self.act(self.conversation.on_overflow())
-        self._wake.set()
+        self._wake()
 
     def _put_reply(self, frame: bytes) -> None:
         if self._outbox.put_reply(frame) is Put.TOO_MANY_REPLIES:
             self.act(self.conversation.on_closing(CloseCode.SLOW, "too many replies are waiting"))
-        self._wake.set()
+        self._wake()
 
     def _close(self, action: talk.Close) -> None:
         if self.closing is not None:
@@ -156,7 +157,7 @@ class Connection:
         if action.last is not None:
             self._outbox.put(self._wire.encode(action.last, self.conversation.view))
         self.closing = Closing(action.code, action.reason)
-        self._wake.set()
+        self._wake()
         if self._limit is not None:
             self._limit.reschedule(asyncio.get_running_loop().time() + CLOSE_GRACE_SECONDS)
 
@@ -257,9 +258,13 @@ class Connection:
             elif self.closing is not None:
                 return
             else:
-                self._wake.clear()  # first: draining may put something
+                self._waiting = loop.create_future()  # first: draining may put something
                 self.act(self.conversation.on_drained())
-                await self._wake.wait()
+                await self._waiting
+
+    def _wake(self) -> None:
+        if self._waiting is not None and not self._waiting.done():
+            self._waiting.set_result(None)
 
     def seconds_stuck(self, now: float) -> float:
         """How long the frame being written has been waiting for the tab to read."""

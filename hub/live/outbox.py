@@ -52,14 +52,14 @@ class Outbox:
 
     def __init__(self, budget: Budget | None = None) -> None:
         self._budget = budget or Budget()
-        # Each with the bytes it counts for; ``None`` for an answer.
-        self._frames: deque[tuple[bytes, int | None]] = deque()
+        # Each with the bytes it counts for; ``None`` for an answer. Most outboxes are empty, and a deque is not small.
+        self._frames: deque[tuple[bytes, int | None]] | None = None
         self._bytes = 0
         self._droppable = 0
         self._replies = 0
 
     def __len__(self) -> int:
-        return len(self._frames)
+        return len(self._frames or ())
 
     def put(self, frame: bytes) -> Put:
         """Add a frame that a snapshot can make up for.
@@ -74,7 +74,7 @@ class Outbox:
         if not self._budget.take(counted):
             self.collapse()
             return Put.OVERFLOW
-        self._frames.append((frame, counted))
+        self._append(frame, counted)
         self._bytes += counted
         self._droppable += 1
         return Put.KEPT
@@ -83,13 +83,19 @@ class Outbox:
         """Add an answer: never dropped."""
         if self._replies >= MOST_REPLIES:
             return Put.TOO_MANY_REPLIES
-        self._frames.append((frame, None))
+        self._append(frame, None)
         self._replies += 1
         return Put.KEPT
+
+    def _append(self, frame: bytes, counted: int | None) -> None:
+        if self._frames is None:
+            self._frames = deque()
+        self._frames.append((frame, counted))
 
     def take(self) -> bytes | None:
         """The next frame to write."""
         if not self._frames:
+            self._frames = None
             return None
         frame, counted = self._frames.popleft()
         if counted is not None:
@@ -102,12 +108,12 @@ class Outbox:
 
     def collapse(self) -> None:
         """Drop what a snapshot makes up for."""
-        self._frames = deque(entry for entry in self._frames if entry[1] is None)
+        self._frames = deque(entry for entry in self._frames or () if entry[1] is None)
         self._budget.give(self._bytes)
         self._bytes = self._droppable = 0
 
     def clear(self) -> None:
         """Drop everything: the session is over, or the connection."""
-        self._frames.clear()
+        self._frames = None
         self._budget.give(self._bytes)
         self._bytes = self._droppable = self._replies = 0

@@ -38,6 +38,7 @@ from hub.telemetry import security
 from hub.telemetry.security import SecurityEvent, note
 
 SUBPROTOCOL = "hub.v1"
+OWN_LIVE_PATH = "/v1/sessions/me/live"
 
 Identify = Callable[[Scope], Awaitable[Principal]]
 """Who is calling. Checks ``Origin`` too; raises what the contract says."""
@@ -52,12 +53,13 @@ _CODES: dict[type[HubError], CloseCode] = {
 
 
 class WebSocketEndpoint:
-    """The endpoint; ``sid`` comes from the route."""
+    """The endpoint; ``sid`` comes from the route, or from ``OWN_LIVE_PATH`` where there was none."""
 
     def __init__(self, live: Live, identify: Identify) -> None:
         self._live, self._identify = live, identify
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        scope.setdefault("path_params", {"sid": "me"})
         socket = _Socket(scope, receive, send)
         await receive()  # websocket.connect
         waited: Opening | None = scope.get("state", {}).get(OPENING)

@@ -18,7 +18,7 @@ from tests.faults.stage import CRIPPLED
 from tests.live.test_memory import GIB, MIB, group
 from tests.support.answers import good, problem
 from tests.support.nodes import Cluster, Node
-from tests.support.tabs import Opened, Tab, as_service, as_user, bearer, log_in, merge, open_tab
+from tests.support.tabs import Opened, Tab, as_service, as_user, log_in, merge, open_tab
 from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.edge

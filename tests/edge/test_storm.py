@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
 
 import pytest
 
 from tests.support.crowd import Crowd
-from tests.support.nodes import Cluster, Node, cluster
+from tests.support.nodes import Cluster, cluster
 from tests.support.pace import Pace
-from tests.support.storm import Held, crowds, differing, open_all, sessions, storm
 from tests.support.stores import kill
+from tests.support.storm import crowds, differing, open_all, sessions, storm
 from tests.support.waiting import eventually
 
 pytestmark = [pytest.mark.faults]

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from hub.live import heap as module
 from hub.live.heap import LEAST_GONE, OPENED_AT_A_TIME, Heap
 
 
@@ -52,7 +53,7 @@ def test_garbage_among_it_goes_when_as_many_have_gone() -> None:
     last = weakref.ref(held[-1])
     held.clear()
     heap.sweep()
-    assert last() is not None
+    assert last() is not None, "nothing had to be set aside"
     for _ in range(LEAST_GONE):
         heap.gone(left=0)
     assert last() is None
@@ -73,5 +74,22 @@ def test_cycles_that_are_not_set_aside_go_at_the_next_sweep() -> None:
     heap = Heap()
     heap.take_over()
     garbage = weakref.ref(Held())
+    heap.sweep()
+    assert garbage() is None
+
+
+def test_a_sweep_that_takes_long_sets_aside_and_garbage_there_goes_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where much lives for long that is no connection."""
+    monkeypatch.setattr(module, "LONGEST_SWEEP_SECONDS", 0.0)
+    monkeypatch.setattr(module, "MOST_SWEEPS", 3)
+    heap = Heap()
+    heap.take_over()
+    held = Held()
+    heap.sweep()
+    assert id(held) not in {id(each) for each in gc.get_objects()}
+    garbage = weakref.ref(held)
+    del held
+    heap.sweep()
+    assert garbage() is not None
     heap.sweep()
     assert garbage() is None
