@@ -20,4 +20,4 @@ class Arrival(Protocol):
 
 
 Enter: TypeAlias = Callable[[bytes], Awaitable[Arrival] | None]
-"""By the request target (RFC 9112 §3.2): the wait for its turn, which may raise ``HubError``; ``None``: no need to wait."""
+"""By request target (RFC 9112 §3.2): the wait for a turn, which may raise ``HubError``; ``None``: no need to wait."""

@@ -16,12 +16,14 @@ from tests.benchmarks.measuring import cpu_seconds, resident_kib
 from tests.benchmarks.results import save
 from tests.support.nodes import Cluster, Node, cluster
 from tests.support.stores import pid_of
+from tests.support.truth import store_of
 from tests.support.storm import Held, crowds, open_all, sessions
 
 TABS_EACH = 4
 IDLE_SECONDS = 60.0  # two heartbeats, six checks of positions
 SETTLE_SECONDS = 3.0
 COMMITS = 4000
+ASKED, AT_ONCE = 50_000, 100
 
 
 async def measure(hub: Cluster, node: Node, tabs: int) -> dict[str, float]:
@@ -44,7 +46,7 @@ async def measure(hub: Cluster, node: Node, tabs: int) -> dict[str, float]:
         idle = [cpu_seconds(pid) - was for pid, was in zip(pids, before, strict=True)]
         followed = await commits(hub, node, sids, COMMITS)
         rest = [spent / IDLE_SECONDS * 1e6 / followed.per_second for spent in idle]
-    return {
+    return await store_costs(hub, sids) | {
         "tabs": tabs,
         "node_kib_empty": small,
         "node_kib_per_tab": (large - small) / tabs,
@@ -60,6 +62,24 @@ async def measure(hub: Cluster, node: Node, tabs: int) -> dict[str, float]:
         "store_bytes_per_session": store_empty / len(held),
         "store_bytes_per_channel_and_presence": (subscribed_after - subscribed_before) / len(held),
     }
+
+
+async def store_costs(hub: Cluster, sids: Sequence[str]) -> dict[str, float]:
+    """Microseconds of the store for what nodes ask it all the time, asked for as nodes do."""
+    async with store_of(hub) as store:
+        pid, times = pid_of(hub.store), max(1, ASKED // len(sids))
+        parts = [sids[start : start + AT_ONCE] for start in range(0, len(sids), AT_ONCE)] * times
+        before = cpu_seconds(pid)
+        for part in parts:
+            await store.positions(part)
+        between = cpu_seconds(pid)
+        for part in parts:
+            await asyncio.gather(*(store.read(sid) for sid in part))
+        count = len(sids) * times
+        return {
+            "store_us_per_position": (between - before) / count * 1e6,
+            "store_us_per_read": (cpu_seconds(pid) - between) / count * 1e6,
+        }
 
 
 def tokens(held: Sequence[Held]) -> list[str]:

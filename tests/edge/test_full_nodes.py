@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import AsyncExitStack, contextmanager
 from pathlib import Path
 
+import httpx
 import pytest
 from websockets.exceptions import InvalidStatus
 
@@ -41,12 +42,13 @@ async def is_told(node: Node, opened: Opened) -> bool:
     try:
         async with await open_tab(node, opened.token):
             return False
-    except InvalidStatus as refused:
-        said, headers = json.loads(refused.response.body or b"{}"), refused.response.headers
-        assert (refused.response.status_code, said["code"]) == (503, "overloaded")
-        assert int(headers["Retry-After"]) >= 1
-        assert headers["X-Hub-Response"] == "1"
-        return True
+    except InvalidStatus as error:
+        refused = error.response
+    said = json.loads(refused.body or b"{}")
+    assert (refused.status_code, said["code"]) == (503, "overloaded")
+    assert int(refused.headers["Retry-After"]) >= 1
+    assert refused.headers["X-Hub-Response"] == "1"
+    return True
 
 
 async def test_openings_that_would_have_to_wait_too_long_are_refused(hub_cluster: Cluster) -> None:
@@ -148,11 +150,14 @@ async def test_whoever_fails_to_open_takes_no_turn_along(hub_cluster: Cluster, n
 
 
 async def test_refused_credentials_take_no_turn_along(hub_cluster: Cluster, node: Node) -> None:
-    """Nor do connections that are accepted only to be told why they are closed."""
+    """Neither event streams nor WebSockets, which are accepted only to be told why they are closed."""
     opened = await log_in(hub_cluster, node)
     for _ in range(2 * AT_ONCE):
         async with await open_tab(node, "hub_st_nobody") as tab:
             await tab.until_closed()
             assert tab.code == 4501
+    async with httpx.AsyncClient(base_url=node.url) as nobody:
+        for _ in range(2 * AT_ONCE):
+            problem(await nobody.get("/v1/sessions/me/events"), 401, "unauthenticated")
     async with await open_tab(node, opened.token) as tab:
         await tab.until_live()
