@@ -16,8 +16,8 @@ from tests.benchmarks.measuring import cpu_seconds, resident_kib
 from tests.benchmarks.results import save
 from tests.support.nodes import Cluster, Node, cluster
 from tests.support.stores import pid_of
-from tests.support.truth import store_of
 from tests.support.storm import Held, crowds, open_all, sessions
+from tests.support.truth import store_of
 
 TABS_EACH = 4
 IDLE_SECONDS = 60.0  # two heartbeats, six checks of positions
