@@ -16,7 +16,7 @@ from collections.abc import Callable
 AT_ONCE = 12
 FIRST_GUESS_SECONDS = 0.001  # between two turns, before any was measured
 MEASURED_SECONDS = 0.5  # in one go
-WEIGHT = 0.3  # of the latest measurement
+MEASUREMENTS = 4  # the best of them counts: a node is slow when it has been so for a while
 
 
 class Turn:
@@ -46,7 +46,7 @@ class Turns:
     def __init__(self, at_once: int = AT_ONCE, now: Callable[[], float] = time.monotonic) -> None:
         self._free, self._now = at_once, now
         self._waiting: deque[asyncio.Future[None]] = deque()
-        self._seconds_between = FIRST_GUESS_SECONDS
+        self._measured = deque([FIRST_GUESS_SECONDS], MEASUREMENTS)  # seconds between two turns, lately
         self._passed, self._since = 0, 0.0  # turns passed on to somebody who had waited, and since when
 
     async def take(self) -> Turn:
@@ -79,7 +79,7 @@ class Turns:
     def _measure(self) -> None:
         self._passed += 1
         if (seconds := self._now() - self._since) >= MEASURED_SECONDS:
-            self._seconds_between += WEIGHT * (seconds / self._passed - self._seconds_between)
+            self._measured.append(seconds / self._passed)
             self._passed, self._since = 0, self._now()
 
     @property
@@ -90,4 +90,4 @@ class Turns:
     @property
     def wait_seconds(self) -> float:
         """How long one who came now would wait, as it has been going lately."""
-        return len(self._waiting) * self._seconds_between
+        return len(self._waiting) * min(self._measured)

@@ -20,7 +20,7 @@ from tests.support.storm import Held, crowds, open_all, sessions
 from tests.support.truth import store_of
 
 TABS_EACH = 4
-IDLE_SECONDS = 60.0  # two heartbeats, six checks of positions
+IDLE_SECONDS = 50.0  # two heartbeats, five checks of positions
 SETTLE_SECONDS = 3.0
 COMMITS = 4000
 ASKED, AT_ONCE = 50_000, 100
