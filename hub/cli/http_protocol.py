@@ -14,11 +14,13 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 from hub.cli.files import most_for_callers
+from hub.cli.pacing import Pace
 from hub.core.arriving import OPENING, Arrival, Enter
 from hub.core.json import dumps
 from hub.core.limits import MAX_HEADER_BYTES
 from hub.errors import HeadersTooLarge, HubError, Malformed, Overloaded
 
+FIRST_REQUESTS = Pace(16)  # of connections, read in one turn of the loop
 LONGEST_UNREAD_HEAD = 4 * MAX_HEADER_BYTES  # beyond it nobody waits for the end; before it the application answers
 
 
@@ -29,6 +31,8 @@ class HttpProtocol(HttpToolsProtocol):
     _is_in_head = True
     _is_leaving = False
     _is_waiting = False
+    _is_new = True
+    _unread = b""
 
     def connection_made(self, transport: BaseTransport) -> None:
         super().connection_made(cast("Transport", transport))
@@ -96,6 +100,23 @@ class HttpProtocol(HttpToolsProtocol):
         del self.parser  # they refer to each other, and both have served
 
     def data_received(self, data: bytes) -> None:
+        if self._is_new:
+            self._is_new = False
+            if not FIRST_REQUESTS.may_begin():
+                self._unread = data
+                FIRST_REQUESTS.later(self._read_late)
+                return
+        if self._unread:
+            self._unread += data
+            return
+        self._read(data)
+
+    def _read_late(self) -> None:
+        data, self._unread = self._unread, b""
+        if not self.transport.is_closing():
+            self._read(data)
+
+    def _read(self, data: bytes) -> None:
         if self._is_waiting:  # nobody may speak before the upgrade is answered (RFC 6455 §4.1)
             self.transport.abort()
             return

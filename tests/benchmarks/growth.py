@@ -1,8 +1,8 @@
 """P6: what a commit costs a node when there are 20,000 live sessions, by what it costs when there are 200.
 
-``python -m tests.benchmarks.growth``. Two hubs, each with a store of its own, in alternating rounds; callers commit to 200
-sessions of each. A third kind of round commits to all 20,000 at random: what it costs more is that each is cold in the
-processor's caches (and would be read first if the node did not remember so many). Ratios are medians of the rounds'.
+``python -m tests.benchmarks.growth``. Two hubs, each with a store of its own, in alternating rounds; callers commit to
+200 sessions of each. A third kind of round commits to all 20,000 at random: what it costs more is that each is cold in
+the processor's caches (and would be read first if the node did not remember so many). Ratios are medians.
 """
 
 from __future__ import annotations
