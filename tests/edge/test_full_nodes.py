@@ -121,6 +121,21 @@ def first_line(connection: socket.socket) -> bytes:
     return connection.recv(1000).partition(b"\r\n")[0]
 
 
+async def test_first_requests_that_all_come_at_once_are_all_answered(node: Node) -> None:
+    """More than a node reads in one turn of its loop, some of them in two parts."""
+    head = f"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1:{node.port}\r\n".encode()
+
+    def ask() -> set[bytes]:
+        with idle_connections(node, 200) as connections:
+            for number, each in enumerate(connections):
+                each.sendall(head + b"\r\n" * (number % 2))
+            for each in connections[::2]:
+                each.sendall(b"\r\n")
+            return {first_line(each) for each in connections}
+
+    assert await asyncio.to_thread(ask) == {b"HTTP/1.1 200 OK"}
+
+
 BAD_HANDSHAKE = "GET /v1/sessions/me/live HTTP/1.1\r\nHost: {host}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n"
 NO_ROUTE = BAD_HANDSHAKE.replace("/me/", "/me/no/such/").replace(
     "\r\n\r\n", "\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
