@@ -176,10 +176,28 @@ def storms(figures: Mapping[str, Figures], fleet: Fleet) -> str:
     return table(["storm", "half are live", "99 %", "all", "turned away"], rows)
 
 
+def survived(figures: Mapping[str, Figures]) -> str:
+    """What the measured storm cost, and what others felt."""
+    seen = figures["storm"]
+    rows = [
+        ("copies that differ from the store afterwards", f"{seen['copies_that_differ']:.0f} of {seen['tabs']:,.0f}"),
+        ("commits to their sessions meanwhile", f"{seen['commits_meanwhile']:,.0f}"),
+        ("callers refused", f"{seen['callers_refused']:.0f}"),
+        ("callers' p99 before", f"{seen['callers_p99_ms_quiet']:.0f} ms"),
+        ("callers' p99 meanwhile", f"{seen['callers_p99_ms_meanwhile']:.0f} ms"),
+        ("CPU of the node that took over", f"{seen['node_cpu_seconds']:.1f} s"),
+        ("memory of it afterwards", f"{seen['node_mib']:.0f} MiB"),
+        ("CPU of the store", f"{seen['store_cpu_seconds']:.1f} s"),
+        ("CPU of the processes that were the tabs", f"{seen['tabs_cpu_seconds']:.1f} s"),
+    ]
+    return table([f"{seen['tabs']:,.0f} tabs lose their node, measured", "figure"], rows)
+
+
 TABLES: dict[str, Callable[[Mapping[str, Figures]], str]] = {
     "measured": measured,
     "one node": one_node,
     "million": lambda figures: million(figures, Fleet()),
+    "survived": survived,
     "storms": lambda figures: storms(figures, Fleet()),
 }
 
