@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import gc
 import secrets
+from collections.abc import Awaitable
 from types import SimpleNamespace
 
 from starlette.routing import Router
@@ -33,11 +33,12 @@ from hub.api.tickets import ticket_routes
 from hub.api.verify import VERIFY_PATH, verify_routes
 from hub.core.mode import Mode
 from hub.errors import UpgradeRequired
+from hub.live.admission import Admission, Opening
 from hub.live.events import EventsEndpoint
 from hub.live.fanout import Fanout
 from hub.live.opening import Live
 from hub.live.rounds import Rounds
-from hub.live.websocket import WebSocketEndpoint
+from hub.live.websocket import OWN_LIVE_PATH, WebSocketEndpoint, is_live
 from hub.proxy.gateway import Gateway, Services
 from hub.proxy.verify import Verify
 from hub.sessions.commit import Commits
@@ -74,7 +75,7 @@ class Hub:
         gauges.expect(settings)
         self._settings = settings
         self._node: Node | None = None
-        self.state = SimpleNamespace(begin_drain=self.begin_drain)
+        self.state = SimpleNamespace(begin_drain=self.begin_drain, enter=self.enter)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -91,12 +92,16 @@ class Hub:
         except BaseException:
             await self._node.stop()
             raise
-        gc.collect()
-        gc.freeze()  # what is there now stays: no later collection has to walk through it
+        self._node.fanout.registry.heap.take_over()
         await send({"type": "lifespan.startup.complete"})
         await receive()
         await self._node.stop()
         await send({"type": "lifespan.shutdown.complete"})
+
+    def enter(self, target: bytes) -> Awaitable[Opening] | None:
+        """A live connection waits for its turn before anything is built for it."""
+        assert self._node is not None, "requests come after the start"
+        return self._node.live.admission.enter() if is_live(target) else None
 
     async def begin_drain(self) -> None:
         """SIGTERM: take no new connections, and send the open ones elsewhere."""
@@ -132,7 +137,7 @@ class Node:
             masks=self.masks,
             mode=lambda: self.mode,
             until_live=self.store.health.is_live.wait,
-            most_connections=settings.limits.connections,
+            admission=Admission(self.fanout, self.rounds.memory, settings.limits.connections),
             messages_per_second=settings.limits.messages_per_second,
         )
         self.store.health.listeners.append(self.fanout.on_mode)
@@ -232,12 +237,14 @@ class Node:
         api: ASGIApp = Framed(router)
         public = cors(Problems(api), self._settings.allowed_origins) if self._settings.allowed_origins else api
         hot = {VERIFY_PATH: self.verify}
-        entrance = Entrance(self.identity.doors, gateway=self.gateway, public=public, closed=api, hot=hot)
+        doors, sockets = self.identity.doors, {OWN_LIVE_PATH: self._live}
+        entrance = Entrance(doors, gateway=self.gateway, public=public, closed=api, hot=hot, sockets=sockets)
         edge = Edge(entrance, assembly.hosts_of(self._settings))
         return AccessLog(edge) if self._settings.access_log else edge
 
     def _routes(self) -> list[Route]:
         settings, identity, callers = self._settings, self.identity, self.identifier
+        self._live = WebSocketEndpoint(self.live, follower(callers, callers.identify_socket))
         bearer = BearerSessions(identity.bearer, self.sessions.open, identity.tokens.new, callers, identity.log_ins)
         about = About(lambda: self._table, __version__, settings.public_url, self._home_at)
         return [
@@ -255,7 +262,7 @@ class Node:
             *reveal_routes(self.reveals, callers),
             *live_routes(
                 _refuse_plain,
-                WebSocketEndpoint(self.live, follower(callers, callers.identify_socket)),
+                self._live,
                 EventsEndpoint(self.live, follower(callers, callers.identify_stream)),
             ),
             *client_routes(ClientFiles(resources.find("client_js"))),

@@ -30,16 +30,27 @@ class Entrance:
 
     At the operators' own door there is no app; at an app's own host everything is the app's but the few paths that
     its pages need of the hub. At both no other origin may read what the hub answers (``closed``).
-    What is asked most (``hot``, by exact path) goes past the router.
+    What is asked most (``hot``, by exact path) goes past the router; so do ``sockets``, which also keep what they
+    came through for as long as they are open.
     """
 
     def __init__(
-        self, doors: Doors, *, gateway: Apps, public: ASGIApp, closed: ASGIApp, hot: Mapping[str, ASGIApp]
+        self,
+        doors: Doors,
+        *,
+        gateway: Apps,
+        public: ASGIApp,
+        closed: ASGIApp,
+        hot: Mapping[str, ASGIApp],
+        sockets: Mapping[str, ASGIApp],
     ) -> None:
         self._doors, self._gateway, self._public, self._closed = doors, gateway, public, closed
-        self._hot = hot
+        self._hot, self._sockets = hot, sockets
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "websocket" and (socket := self._sockets.get(scope["path"])) is not None:
+            await socket(scope, receive, send)
+            return
         if (hot := self._hot.get(scope["path"])) is not None and scope.get("method") in HOT_METHODS:
             await hot(scope, receive, send)
             return

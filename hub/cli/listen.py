@@ -6,7 +6,8 @@ from urllib.parse import urlsplit
 from hub.cli import CommandError
 from hub.settings import split_bind
 
-BACKLOG = 2048
+BACKLOG = 16_384  # as many as the system allows (net.core.somaxconn): what does not fit tries again after 1, 3, 7 s
+ACCEPTED_AT_A_TIME = 4
 
 
 def listen(bind: str) -> socket.socket:
@@ -28,6 +29,14 @@ def listen(bind: str) -> socket.socket:
         raise CommandError(f"{bind}: {_reason(error)}") from None
     listener.setblocking(False)
     return listener
+
+
+def accepting(listener: socket.socket) -> list[socket.socket]:
+    """The same socket several times: the event loop takes one connection a turn from each.
+
+    One alone is too few where a turn takes a millisecond and thousands come at once; all at once would be too many.
+    """
+    return [listener, *(listener.dup() for _ in range(ACCEPTED_AT_A_TIME - 1))]
 
 
 def bound_to(listener: socket.socket) -> str:

@@ -9,7 +9,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from hub.cli.listen import bound_to, listen, url_of
+from hub.cli.files import allow_most
+from hub.cli.listen import accepting, bound_to, listen, url_of
 from hub.cli.metrics import Alone, Beside, Flusher, metrics_socket, metrics_url
 from hub.cli.output import note, print_json
 from hub.cli.server import Server, Tls, make_config
@@ -61,9 +62,10 @@ def run_node(
     """One node on a bound socket; returns when it has drained."""
     from hub.app import create_app
 
+    allow_most()
     application = create_app(settings)
     server = Server(make_config(application, tls), application, on_ready, beside)
-    server.run(sockets=[listener])
+    server.run(sockets=accepting(listener))
 
 
 @dataclass(frozen=True, slots=True)

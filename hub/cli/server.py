@@ -18,7 +18,8 @@ import uvicorn
 from uvicorn.lifespan.on import LifespanOn, LifespanSendMessage
 
 from hub.cli import CommandError
-from hub.cli.http_protocol import HttpProtocol
+from hub.cli.http_protocol import HttpProtocol, WebSocketProtocol
+from hub.cli.listen import BACKLOG
 from hub.cli.metrics import Beside
 from hub.errors import ConfigurationError
 
@@ -34,7 +35,8 @@ Tls = tuple[str, str | None]
 
 
 class Application(Protocol):
-    """An ASGI application that can be told to drain, by ``state.begin_drain()`` (plain or async)."""
+    """An ASGI application that can be told to drain, by ``state.begin_drain()`` (plain or async), and may make upgrades
+    wait, by ``state.enter`` (``hub.core.arriving``)."""
 
     state: Any
 
@@ -142,7 +144,8 @@ def make_config(application: Application, tls: Tls | None) -> uvicorn.Config:
         application,
         loop="uvloop",
         http=HttpProtocol,
-        ws="websockets-sansio",
+        ws=WebSocketProtocol,
+        backlog=BACKLOG,
         ws_max_size=LARGEST_FRAME_BYTES,
         ws_per_message_deflate=False,
         ws_ping_interval=PING_SECONDS,

@@ -18,7 +18,8 @@ from hub.core.position import Position
 from hub.core.principal import Principal
 from hub.core.session import Ending, Session
 from hub.errors import HubError, Unavailable
-from hub.live.outbox import MOST_FRAMES, Outbox, Put
+from hub.live.outbox import MOST_FRAMES, Budget, Outbox, Put
+from hub.live.turns import Turn, Turns
 from hub.live.wires import Outgoing, Wire
 from hub.protocol import conversation as talk
 from hub.protocol.close_codes import CloseCode
@@ -72,6 +73,8 @@ class Connection:
         transport: Transport,
         sessions: UseCases,
         until_live: Callable[[], Awaitable[object]],
+        turns: Turns,
+        budget: Budget,
         learn: Callable[[Session], None],
         wants_presence: bool = False,
     ) -> None:
@@ -86,7 +89,10 @@ class Connection:
         self.ending: Ending | None = None  # of its session, once it is told
         self._session, self._wire, self._transport = session, wire, transport
         self._sessions, self._until_live, self._learn = sessions, until_live, learn
-        self._outbox, self._wake = Outbox(), asyncio.Event()
+        self._turns = turns
+        self.turn: Turn | None = None  # that it opens in: the first read is part of that
+        self._outbox = Outbox(budget)
+        self._waiting: asyncio.Future[None] | None = None  # of the writer; lighter than an event for each of many
         self._reading: asyncio.Task[None] | None = None
         self._answering = asyncio.Lock()  # first come, first served: answers in the order of the commits
         self._tasks: set[asyncio.Task[None]] = set()
@@ -147,12 +153,12 @@ class Connection:
         if self._outbox.put(frame) is Put.OVERFLOW:
             metrics.OUTBOX_COLLAPSES.add()
             self.act(self.conversation.on_overflow())
-        self._wake.set()
+        self._wake()
 
     def _put_reply(self, frame: bytes) -> None:
         if self._outbox.put_reply(frame) is Put.TOO_MANY_REPLIES:
             self.act(self.conversation.on_closing(CloseCode.SLOW, "too many replies are waiting"))
-        self._wake.set()
+        self._wake()
 
     def _close(self, action: talk.Close) -> None:
         if self.closing is not None:
@@ -161,7 +167,7 @@ class Connection:
         if action.last is not None:
             self._outbox.put(self._wire.encode(action.last, self.conversation.view))
         self.closing = Closing(action.code, action.reason)
-        self._wake.set()
+        self._wake()
         if self._limit is not None:
             self._limit.reschedule(asyncio.get_running_loop().time() + CLOSE_GRACE_SECONDS)
 
@@ -195,10 +201,14 @@ class Connection:
 
     async def _ask_until_answered(self, since: Position | None) -> CatchUp | None:
         while True:
-            try:
-                return await self._sessions.catch_up(self.sid, since, MOST_MISSED)
-            except Unavailable:
-                await self._until_live()
+            with contextlib.suppress(Unavailable):
+                async with await self._turn():
+                    return await self._sessions.catch_up(self.sid, since, MOST_MISSED)
+            await self._until_live()
+
+    async def _turn(self) -> Turn:
+        turn, self.turn = self.turn, None
+        return turn or await self._turns.take()
 
     async def _submit(self, request: CommitRequest) -> None:
         intent = Intent(
@@ -246,6 +256,7 @@ class Connection:
                     async with asyncio.timeout(CLOSE_GRACE_SECONDS):
                         await self._transport.close(self.closing.code, self.closing.reason)
         finally:
+            self._outbox.clear()
             await self._stop_tasks()
 
     async def _write_frames(self) -> None:
@@ -260,11 +271,15 @@ class Connection:
             elif self.closing is not None:
                 return
             else:
-                self._wake.clear()  # first: draining may put something
+                self._waiting = loop.create_future()  # first: draining may put something
                 if actions := self.conversation.on_drained():
                     metrics.RELOADS.add("overflow")
                     self.act(actions)
-                await self._wake.wait()
+                await self._waiting
+
+    def _wake(self) -> None:
+        if self._waiting is not None and not self._waiting.done():
+            self._waiting.set_result(None)
 
     def seconds_stuck(self, now: float) -> float:
         """How long the frame being written has been waiting for the tab to read."""

@@ -10,6 +10,7 @@ from starlette.datastructures import Headers
 from starlette.types import Receive, Scope, Send
 
 from hub.errors import OwnSessionEnded
+from hub.live.admission import Opening
 from hub.live.connection import Connection
 from hub.live.opening import Live, parse_wish
 from hub.live.websocket import Identify, is_of
@@ -30,8 +31,13 @@ class EventsEndpoint:
         self._live, self._identify = live, identify
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        self._live.check_room()
-        stream = _Stream(receive, send)
+        opening = await self._live.admission.enter()
+        try:
+            await self._open(scope, _Stream(receive, send), opening)
+        finally:
+            opening.over()
+
+    async def _open(self, scope: Scope, stream: _Stream, opening: Opening) -> None:
         try:
             principal = await self._identify(scope)
             session = await self._live.sessions.live(principal, scope["path_params"]["sid"])
@@ -44,7 +50,7 @@ class EventsEndpoint:
         wish = parse_wish(scope.get("query_string", b""), Headers(scope=scope).get("last-event-id"))
         connection = self._live.connect(principal, session, wish, EVENT_STREAM, stream)
         await stream.start(200)
-        await self._live.run(connection, session, wish, stream.until_gone)
+        await self._live.run(connection, session, wish, opening, stream.until_gone)
 
 
 class _Stream:

@@ -17,6 +17,7 @@ from hub.core.times import from_rfc3339
 from hub.errors import Unavailable
 from hub.live.connection import Connection
 from hub.live.registry import Follow, Registry
+from hub.live.turns import Turns
 from hub.live.wires import Outgoing
 from hub.protocol.close_codes import CloseCode
 from hub.sessions.sessions import Sessions
@@ -33,6 +34,7 @@ class Fanout:
     def __init__(self, feed: Feed, clock: Clock, sessions: Sessions, per_session: int) -> None:
         self._feed, self._sessions, self.clock = feed, sessions, clock
         self.registry = Registry(feed, clock, per_session, self.check)
+        self.turns = Turns()
         self._tasks: set[asyncio.Task[None]] = set()
         self._lost_timer: asyncio.TimerHandle | None = None
         # Those to read again within a second, and the mode that is not told them before: what they show may be lost.
@@ -119,7 +121,8 @@ class Fanout:
         """Ask the record: end what is over or gone, and wait for the new deadline of what is not."""
         while follow.is_followed:
             try:
-                caught = await self._sessions.catch_up(follow.session.sid, None, 0)
+                async with await self.turns.take():
+                    caught = await self._sessions.catch_up(follow.session.sid, None, 0)
             except Unavailable:
                 await asyncio.sleep(READ_AGAIN_SECONDS)
                 continue

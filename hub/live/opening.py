@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
@@ -18,8 +19,9 @@ from hub.core.mode import Mode
 from hub.core.position import Position
 from hub.core.principal import Principal
 from hub.core.session import Session
-from hub.errors import Forbidden, Malformed, Overloaded, Unavailable
+from hub.errors import Forbidden, Malformed, Unavailable
 from hub.live import rights
+from hub.live.admission import Admission, Opening
 from hub.live.connection import Connection, Transport
 from hub.live.fanout import Fanout
 from hub.live.wires import Wire
@@ -28,8 +30,10 @@ from hub.sessions.sessions import Sessions
 from hub.telemetry import metrics
 
 DRAIN_BATCH = 200
-DRAIN_WINDOW_MS = 5000
+MOST_BATCHES = 50
 DRAIN_PAUSE_SECONDS = 0.1
+COME_BACK_PER_SECOND = 1000  # tabs, which is about what one other node can open
+SHORTEST_WINDOW_MS, LONGEST_WINDOW_MS = 1000, 20_000
 
 
 class Presence(Protocol):
@@ -85,22 +89,18 @@ class Live:
         masks: Masks,
         mode: Callable[[], Mode],
         until_live: Callable[[], Awaitable[object]],
-        most_connections: int,
+        admission: Admission,
         messages_per_second: int,
     ) -> None:
-        self.sessions, self.fanout = sessions, fanout
+        self.sessions, self.fanout, self.admission = sessions, fanout, admission
         self.messages_per_second = messages_per_second
-        self.draining = False
         self._presence, self._app_grants, self._masks = presence, app_grants, masks
         self._mode, self._until_live = mode, until_live
-        self._most_connections = most_connections
 
-    def check_room(self) -> None:
-        """Raise ``Overloaded`` where this node takes no more connections."""
-        if self.draining:
-            raise Overloaded("This node is stopping; another one takes over")
-        if self._most_connections and self.fanout.registry.count >= self._most_connections:
-            raise Overloaded("This node holds as many connections as it may")
+    @property
+    def draining(self) -> bool:
+        """Whether this node sends its tabs elsewhere."""
+        return self.admission.draining
 
     def app_of(self, principal: Principal, wish: Wish) -> str | None:
         """The app a connection belongs to: an app's own, what a ticket is bound to, else as wished."""
@@ -133,6 +133,8 @@ class Live:
             transport=transport,
             sessions=self.sessions,
             until_live=self._until_live,
+            turns=self.fanout.turns,
+            budget=self.admission.budget,
             learn=self.fanout.registry.learn,
             wants_presence=wish.presence,
         )
@@ -142,12 +144,15 @@ class Live:
         connection: Connection,
         session: Session,
         wish: Wish,
+        opening: Opening,
         listen: Callable[[Connection], Awaitable[None]],
     ) -> None:
         """Follow the session until the connection closes. ``listen`` returns when the caller has gone."""
+        connection.turn = opening.turn
         writing = asyncio.create_task(connection.write())
         counted, opened_ms = connection.principal.owns_its_session, self.fanout.clock.now_ms()
         try:
+            opening.counted()
             await self.fanout.registry.join(connection, session)
             connection.start(rights.close_with_caller(connection, self.fanout))
             connection.act(connection.conversation.on_opened(wish.position, wish.view))
@@ -177,11 +182,13 @@ class Live:
 
     async def drain(self) -> None:
         """Send every tab elsewhere, in batches; each comes back at a moment of its own within a window."""
-        self.draining = True
-        for number, connection in enumerate(list(self.fanout.registry.connections()), start=1):
-            actions = connection.conversation.on_closing(CloseCode.SHUTDOWN, str(DRAIN_WINDOW_MS))
-            connection.act(actions)
-            if number % DRAIN_BATCH == 0:
+        self.admission.draining = True
+        leaving = list(self.fanout.registry.connections())
+        window_ms = min(LONGEST_WINDOW_MS, max(SHORTEST_WINDOW_MS, len(leaving) * 1000 // COME_BACK_PER_SECOND))
+        batch = max(DRAIN_BATCH, math.ceil(len(leaving) / MOST_BATCHES))
+        for number, connection in enumerate(leaving, start=1):
+            connection.act(connection.conversation.on_closing(CloseCode.SHUTDOWN, str(window_ms)))
+            if number % batch == 0:
                 await asyncio.sleep(DRAIN_PAUSE_SECONDS)
 
 

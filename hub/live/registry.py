@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from hub.core.ports import Clock, Feed
 from hub.core.session import Session, user_tag
 from hub.live.connection import Connection
+from hub.live.heap import Heap
 from hub.protocol.close_codes import CloseCode
 
 LATE_MS = 2  # a timer that is early would only be told that nothing is due yet
@@ -66,6 +67,7 @@ class Registry:
         self._check = check
         self._follows: dict[str, Follow] = {}
         self._checks: set[asyncio.Task[None]] = set()
+        self.heap = Heap()
         self.count = 0
 
     def get(self, sid: str) -> Follow | None:
@@ -93,6 +95,7 @@ class Registry:
         if connection.wants_presence and connection.principal.owns_its_session:
             follow.presence = None  # told again, whether it changed or not
         self.count += 1
+        self.heap.opened()
         self._make_room(follow)
         await self._feed.subscribe(user_tag(session.sid))
 
@@ -100,6 +103,7 @@ class Registry:
         """Count a connection out."""
         del self._follows[connection.sid].connections[connection.id]
         self.count -= 1
+        self.heap.gone(self.count)
         await self._release(connection.sid)
 
     async def watch(self, watcher: asyncio.Future[CloseCode], session: Session) -> Follow:

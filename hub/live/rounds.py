@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 
 from hub.core.ports import Feed
 from hub.errors import Unavailable
 from hub.live.fanout import Fanout
+from hub.live.memory import Memory
 from hub.live.registry import Follow
 from hub.protocol.close_codes import CloseCode
 from hub.protocol.conversation import Phase
@@ -21,6 +22,11 @@ HEARTBEAT_SECONDS = 25.0
 STUCK_SECONDS = 20.0
 CHECK_POSITIONS_SECONDS = 10.0
 CHECK_PRESENCE_SECONDS = 10.0
+SWEEP_HEAP_SECONDS = 30.0
+LOOKED_AT_AT_ONCE = 1000  # connections; then others get in between
+HEARTBEATS_AT_ONCE = 50
+POSITIONS_AT_ONCE = 100
+BREATH_SECONDS = 0.005
 
 
 class Rounds:
@@ -28,6 +34,7 @@ class Rounds:
 
     def __init__(self, fanout: Fanout, feed: Feed) -> None:
         self._fanout, self._feed = fanout, feed
+        self.memory = Memory()
         self._tasks: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
@@ -36,6 +43,7 @@ class Rounds:
             asyncio.create_task(self._every(SWEEP_SECONDS, self.look_at_connections)),
             asyncio.create_task(self._every(CHECK_POSITIONS_SECONDS, self.check_positions)),
             asyncio.create_task(self._every(CHECK_PRESENCE_SECONDS, self.check_presence)),
+            asyncio.create_task(self._every(SWEEP_HEAP_SECONDS, self.sweep_heap)),
         ]
 
     async def stop(self) -> None:
@@ -52,16 +60,28 @@ class Rounds:
 
     async def look_at_connections(self) -> None:
         """Heartbeats for the quiet, an end for those that do not read."""
-        now = asyncio.get_running_loop().time()
+        self.memory.look()
+        now, effort = asyncio.get_running_loop().time(), 0.0
         for connection in self._fanout.registry.connections():
+            effort += 1 / LOOKED_AT_AT_ONCE
             if connection.seconds_stuck(now) > STUCK_SECONDS:
                 connection.act(connection.conversation.on_closing(CloseCode.SLOW))
             elif now - connection.last_written >= HEARTBEAT_SECONDS:
                 connection.act(connection.conversation.on_heartbeat())
+                effort += 1 / HEARTBEATS_AT_ONCE
+            if effort >= 1:
+                await asyncio.sleep(BREATH_SECONDS)
+                effort = 0.0
 
     async def check_positions(self) -> None:
         """Compare with the store; who is behind twice missed a message that made no noise."""
         follows = self._fanout.registry.follows()
+        for start in range(0, len(follows), POSITIONS_AT_ONCE):
+            if start:
+                await asyncio.sleep(BREATH_SECONDS)
+            await self._check_positions(follows[start : start + POSITIONS_AT_ONCE])
+
+    async def _check_positions(self, follows: Sequence[Follow]) -> None:
         positions = await self._feed.positions([follow.session.sid for follow in follows])
         for follow, position in zip(follows, positions, strict=True):
             behind = position is None or any(
@@ -83,3 +103,7 @@ class Rounds:
         for follow in self._fanout.registry.follows():
             if follow.wants_presence:
                 await self._fanout.tell_presence(follow)
+
+    async def sweep_heap(self) -> None:
+        """Garbage that refers to itself."""
+        self._fanout.registry.heap.sweep()

@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable
 
 from starlette.types import Receive, Scope, Send
 
+from hub.core.arriving import OPENING
 from hub.core.bucket import Bucket
 from hub.core.json import dumps
 from hub.core.principal import Principal
@@ -27,6 +28,7 @@ from hub.errors import (
     Unauthenticated,
     Unavailable,
 )
+from hub.live.admission import Opening
 from hub.live.connection import Connection
 from hub.live.opening import Live, parse_wish
 from hub.live.wires import WEBSOCKET
@@ -36,6 +38,7 @@ from hub.telemetry import security
 from hub.telemetry.security import SecurityEvent, note
 
 SUBPROTOCOL = "hub.v1"
+OWN_LIVE_PATH = "/v1/sessions/me/live"
 
 Identify = Callable[[Scope], Awaitable[Principal]]
 """Who is calling. Checks ``Origin`` too; raises what the contract says."""
@@ -50,16 +53,24 @@ _CODES: dict[type[HubError], CloseCode] = {
 
 
 class WebSocketEndpoint:
-    """The endpoint; ``sid`` comes from the route."""
+    """The endpoint; ``sid`` comes from the route, or from ``OWN_LIVE_PATH`` where there was none."""
 
     def __init__(self, live: Live, identify: Identify) -> None:
         self._live, self._identify = live, identify
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        scope.setdefault("path_params", {"sid": "me"})
         socket = _Socket(scope, receive, send)
         await receive()  # websocket.connect
+        waited: Opening | None = scope.get("state", {}).get(OPENING)
+        opening = waited or await self._live.admission.enter()
         try:
-            self._live.check_room()
+            await self._open(scope, socket, opening)
+        finally:
+            opening.over()
+
+    async def _open(self, scope: Scope, socket: _Socket, opening: Opening) -> None:
+        try:
             principal = await self._identify(scope)
             session = await self._session(principal, scope["path_params"]["sid"])
             wish = parse_wish(scope.get("query_string", b""))
@@ -72,7 +83,7 @@ class WebSocketEndpoint:
             await socket.refuse(error)
             return
         await socket.accept()
-        await self._live.run(connection, session, wish, self._listen(socket))
+        await self._live.run(connection, session, wish, opening, self._listen(socket))
 
     async def _session(self, principal: Principal, sid: str) -> Session:
         session = await self._live.sessions.record(principal, sid)
@@ -96,6 +107,12 @@ class WebSocketEndpoint:
                     connection.act(connection.conversation.on_frame(frame))
 
         return listen
+
+
+def is_live(target: bytes) -> bool:
+    """Whether this request target is one of a live connection."""
+    path = target.partition(b"?")[0]
+    return path.startswith(b"/v1/sessions/") and path.endswith(b"/live")
 
 
 def is_of(error: OwnSessionEnded | SessionEnded, scope: Scope) -> bool:

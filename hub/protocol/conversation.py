@@ -112,7 +112,7 @@ class Conversation:
         self.phase = Phase.READING
         self.position: Position | None = None  # where the tab's copy stands, once it has all that was written
         # More than these need a read of their own anyway; a missing one shows as a gap.
-        self._held: deque[Change] = deque(maxlen=MAX_CHANGES)
+        self._held: deque[Change] | None = None
         self._reason: SnapshotReason = "new"
         self._mode: list[Action] = []  # the last of each that was said, for a tab that may have missed it
         self._presence: list[Action] = []
@@ -158,19 +158,18 @@ class Conversation:
     def _read(self, since: Position | None, reason: SnapshotReason) -> list[Action]:
         self.phase = Phase.READING
         self.position, self._reason = since, reason
-        self._held.clear()
+        self._held = None
         return [Read(since)]
 
     def _caught_up(self, actions: list[Action]) -> list[Action]:
         assert self.position is not None
         self.phase = Phase.LIVE
-        held = list(self._held)
-        self._held.clear()
+        held, self._held = self._held or (), None
         for change in held:
             if self.phase is Phase.LIVE:
                 actions += self.on_change(change)
             else:
-                self._held.append(change)  # one of them needed another read: they wait for that
+                self._hold(change)  # one of them needed another read: they wait for that
         if self.phase is Phase.LIVE:
             actions += [*self._withheld, Show(messages.live(self.position, self.view))]
             self._withheld = []
@@ -181,7 +180,7 @@ class Conversation:
     def on_change(self, change: Change) -> list[Action]:
         """The feed brought a change of this session."""
         if self.phase is Phase.READING:
-            self._held.append(change)  # subscribed before the read: the read may not contain it
+            self._hold(change)  # subscribed before the read: the read may not contain it
             return []
         if self.phase is not Phase.LIVE or self.position is None or change.base is None:
             return []
@@ -193,6 +192,11 @@ class Conversation:
                 return []
             case _:
                 return self._read(self.position, "reload")
+
+    def _hold(self, change: Change) -> None:
+        if self._held is None:
+            self._held = deque(maxlen=MAX_CHANGES)
+        self._held.append(change)
 
     def on_ended(self, ending: Ending) -> list[Action]:
         """The session is over. Nothing follows but the close."""

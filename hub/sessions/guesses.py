@@ -9,7 +9,8 @@ from contextlib import asynccontextmanager
 
 from hub.core.session import Session
 
-MOST_SESSIONS = 4096
+MOST_SESSIONS = 32_768  # a commit to one that is not known reads it first, and costs half as much again
+MOST_BYTES = 32 * 1024 * 1024  # of documents, written as JSON
 LARGEST_DOCUMENT_BYTES = 16 * 1024
 
 
@@ -17,25 +18,29 @@ class Guesses:
     """The sessions committed to last, bounded; larger documents are read afresh instead."""
 
     def __init__(self) -> None:
-        self._known: OrderedDict[str, Session] = OrderedDict()
+        self._known: OrderedDict[str, tuple[Session, int]] = OrderedDict()
+        self._bytes = 0
 
     def get(self, sid: str) -> Session | None:
         """What is thought to be true of ``sid``."""
-        return self._known.get(sid)
+        known = self._known.get(sid)
+        return None if known is None else known[0]
 
     def put(self, session: Session, document_bytes: int) -> None:
         """Keep what was just written."""
+        self.drop(session.sid)
         if document_bytes > LARGEST_DOCUMENT_BYTES:
-            self._known.pop(session.sid, None)
             return
-        self._known[session.sid] = session
-        self._known.move_to_end(session.sid)
-        if len(self._known) > MOST_SESSIONS:
-            self._known.popitem(last=False)
+        self._known[session.sid] = (session, document_bytes)
+        self._bytes += document_bytes
+        while len(self._known) > MOST_SESSIONS or self._bytes > MOST_BYTES:
+            self.drop(next(iter(self._known)))
 
     def drop(self, sid: str) -> None:
         """Nothing is known any more."""
-        self._known.pop(sid, None)
+        known = self._known.pop(sid, None)
+        if known is not None:
+            self._bytes -= known[1]
 
 
 class Queues:

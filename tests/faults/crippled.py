@@ -11,6 +11,7 @@ import os
 import sys
 import time
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
@@ -94,6 +95,26 @@ def unchecked() -> None:
         """Nothing."""
 
     patch.object(Rounds, "check_positions", check_nothing).start()
+
+
+def crowded() -> None:
+    """Opens one connection at a time and takes long for it; two in the queue are more than it can serve soon."""
+    from hub.live.turns import Turns
+    from hub.sessions.sessions import Sessions
+
+    init = Turns.__init__
+    patch.object(Turns, "__init__", lambda self: init(self, 1)).start()
+    patch.object(Sessions, "catch_up", _late(Sessions.catch_up, LATE_SECONDS)).start()
+    patch("hub.live.admission.LONGEST_WAIT_SECONDS", 0.0015).start()
+
+
+def boxed() -> None:
+    """Believes to be in the container whose control group is in the folder ``CONTROL_GROUP``."""
+    from hub.live.memory import Memory
+
+    init = Memory.__init__
+    folder = Path(os.environ["CONTROL_GROUP"])
+    patch.object(Memory, "__init__", lambda self: init(self, Path("/proc"), folder)).start()
 
 
 def mute_ends() -> None:
@@ -192,6 +213,8 @@ CRIPPLES = {
         curious,
         restless,
         unchecked,
+        crowded,
+        boxed,
         mute_ends,
         forgetful,
         leaky,

@@ -17,6 +17,7 @@ from hub.core.ports import HeardChange, HeardEnd
 from hub.core.position import Position
 from hub.core.principal import Principal
 from hub.core.session import Ending, Session
+from hub.live.admission import Admission
 from hub.live.connection import Connection
 from hub.live.fanout import Fanout
 from hub.live.opening import Live, Wish
@@ -171,7 +172,7 @@ class Stage:
             masks=Masks(b"k"),
             mode=lambda: self.mode,
             until_live=self.is_live.wait,
-            most_connections=0,
+            admission=Admission(self.fanout, self.rounds.memory, 0),
             messages_per_second=0,
         )
 
@@ -193,7 +194,8 @@ class Stage:
         async def listen(_: Connection) -> None:
             await tab.gone.wait()
 
-        running = asyncio.create_task(self.live.run(tab.connection, self.session, wish, listen))
+        opening = await self.live.admission.enter()
+        running = asyncio.create_task(self.live.run(tab.connection, self.session, wish, opening, listen))
         try:
             yield tab
         finally:
@@ -201,6 +203,7 @@ class Stage:
             tab.reading.set()
             async with asyncio.timeout(SECONDS):
                 await running
+            opening.over()
 
     async def commit(self, patch: Any, *, is_heard: bool = True) -> Change:
         """Somebody commits; the feed brings it, unless it is lost."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hub.live.outbox import MOST_BYTES, MOST_FRAMES, MOST_REPLIES, Outbox, Put
+from hub.live.outbox import MOST_BYTES, MOST_FRAMES, MOST_REPLIES, Budget, Outbox, Put
 
 
 def drain(outbox: Outbox) -> list[bytes]:
@@ -102,3 +102,51 @@ def test_the_bounds_hold_whatever_comes(script: list[tuple[str, int]]) -> None:
         waiting = [length for kind, _, length in model if kind == "put"]
         assert sum(waiting) <= MOST_BYTES
         assert len(outbox) == len(model)
+
+
+def filled(budget: Budget, count: int = 2) -> Outbox:
+    """One whose tab does not read: the first frame is what it is writing."""
+    outbox = Outbox(budget)
+    assert {outbox.put(b"x" * 100) for _ in range(count)} == {Put.KEPT}
+    return outbox
+
+
+def test_all_outboxes_share_a_budget() -> None:
+    """When it is spent, who has something waiting collapses to a snapshot; who has nothing waiting gets its frame."""
+    budget = Budget(250)
+    slow, slower = filled(budget), filled(budget, 2)
+    assert budget.used == 200
+    assert Outbox(budget).put(b"x" * 200) is Put.KEPT
+    assert slow.put(b"x" * 100) is Put.OVERFLOW
+    assert budget.used == 100
+    assert slower.put(b"x" * 100) is Put.KEPT
+    assert slow.put(b"x" * 10_000) is Put.KEPT
+    assert budget.used == 200
+
+
+Step = st.sampled_from(["put", "reply", "take", "collapse", "clear"])
+
+
+@given(st.lists(st.tuples(st.integers(0, 2), Step, st.integers(0, 400)), max_size=80))
+@settings(deadline=None)
+def test_a_budget_knows_what_waits(steps: list[tuple[int, str, int]]) -> None:
+    """Whatever is put, taken and dropped: never more than there is, and nothing is left when all is empty."""
+    budget = Budget(1000)
+    boxes = [Outbox(budget) for _ in range(3)]
+    for number, step, size in steps:
+        box = boxes[number]
+        match step:
+            case "put":
+                box.put(b"x" * size)
+            case "reply":
+                box.put_reply(b"x" * size)
+            case "take":
+                box.take()
+            case "collapse":
+                box.collapse()
+            case "clear":
+                box.clear()
+        assert 0 <= budget.used <= budget.most
+    for box in boxes:
+        drain(box)
+    assert budget.used == 0

@@ -61,4 +61,4 @@ async def test_draining_sends_every_tab_elsewhere() -> None:
         await stage.live.drain()
         await one.until_closed()
         await two.until_closed()
-    assert {(tab.code, tab.reason) for tab in (one, two)} == {(CloseCode.SHUTDOWN, "5000")}
+    assert {(tab.code, tab.reason) for tab in (one, two)} == {(CloseCode.SHUTDOWN, "1000")}

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 
 from hub.core.ports import HeardPresence
+from hub.core.position import Position
 from hub.live import rounds as module
 from hub.live.opening import Wish
+from hub.live.registry import Follow
 from hub.protocol.close_codes import CloseCode
 from hub.protocol.conversation import Phase
 from tests.live.stage import Stage, Tab
@@ -91,3 +95,21 @@ async def test_a_node_that_died_is_noticed_by_looking_again_who_is_connected() -
         stage.world.store.connected = []
         await stage.rounds.check_presence()
         await tab.until(lambda tab: tab.frames[-1].get("connections") == [])
+
+
+async def test_many_sessions_are_checked_a_few_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The store is not asked for thousands of positions in one go, and every session has its turn."""
+    monkeypatch.setattr(module, "POSITIONS_AT_ONCE", 3)
+    stage = Stage()
+    follows = [Follow(replace(stage.session, sid=f"{number:016x}-{'x' * 22}")) for number in range(10)]
+    monkeypatch.setattr(stage.fanout.registry, "follows", lambda: follows)
+    asked: list[list[str]] = []
+
+    async def positions(sids: Sequence[str]) -> list[Position | None]:
+        asked.append(list(sids))
+        return [stage.session.position for _ in sids]
+
+    monkeypatch.setattr(stage.feed, "positions", positions)
+    await stage.rounds.check_positions()
+    assert [len(each) for each in asked] == [3, 3, 3, 1]
+    assert [sid for each in asked for sid in each] == [follow.session.sid for follow in follows]

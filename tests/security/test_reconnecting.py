@@ -19,7 +19,7 @@ from tests.support.tabs import Opened, as_service, log_in, open_tab
 pytestmark = pytest.mark.edge
 
 SCRIPT = Path(__file__).with_name("clients.js")
-WINDOW_MS = 5000
+WINDOW_MS = 1000
 MANY_SESSIONS, MANY_TABS = 8, 8
 PER_SESSION = 8  # of the tests' configuration
 ONCE = 2  # a ticket and a connection

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from contextlib import suppress
 
+import pytest
+
 from hub.sessions import guesses as module
 from hub.sessions.guesses import Guesses, Queues
 from tests.sessions.worlds import World
@@ -29,8 +31,9 @@ def test_a_document_that_grew_large_leaves_no_older_guess_behind() -> None:
     assert guesses.get(made.sid) is None
 
 
-def test_guesses_are_bounded_and_the_oldest_goes() -> None:
+def test_guesses_are_bounded_and_the_oldest_goes(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever the number of sessions."""
+    monkeypatch.setattr(module, "MOST_SESSIONS", 50)
     world, guesses = World(), Guesses()
     sids = [world.make().sid for _ in range(module.MOST_SESSIONS + 1)]
     for sid in sids[:-1]:
@@ -40,6 +43,22 @@ def test_guesses_are_bounded_and_the_oldest_goes() -> None:
     assert guesses.get(sids[0]) is not None
     assert guesses.get(sids[1]) is None
     assert guesses.get(sids[-1]) is not None
+
+
+def test_all_guesses_together_have_so_many_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The oldest make room; one put again counts once, one that was dropped not at all."""
+    monkeypatch.setattr(module, "MOST_BYTES", 100)
+    world, guesses = World(), Guesses()
+    one, two, three = (world.make() for _ in range(3))
+    for _ in range(5):
+        guesses.put(one, 50)
+    guesses.put(two, 50)
+    assert guesses.get(one.sid) is one
+    guesses.put(three, 40)
+    assert [guesses.get(each.sid) for each in (one, two, three)] == [None, two, three]
+    guesses.drop(two.sid)
+    guesses.put(one, 60)
+    assert [guesses.get(each.sid) for each in (one, two, three)] == [one, None, three]
 
 
 async def test_turns_are_first_come_first_served_for_each_session() -> None:
