@@ -22,7 +22,7 @@ pytestmark = pytest.mark.edge
 
 ROUNDS = 150
 OTHERS = 4  # callers that keep asking the other app meanwhile
-SLOWEST_SECONDS = 0.25  # p99 of the healthy app, on a machine that does other things too
+SLOWEST_SECONDS = 1.0  # p99 of the healthy app, on a machine that does other things too; its neighbour's hang takes 2
 
 Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
