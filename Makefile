@@ -66,11 +66,12 @@ browser: setup
 
 provider: setup
 	@$(PY) -m tests.binaries provider
+	@$(PY) -m tests.binaries client
 
 lock:
 	$(VENV)/bin/uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 \
 	  --generate-hashes --no-emit-index-url --no-header -o requirements.lock
 
 clean:
-	rm -rf $(VENV) tests/idp/node_modules dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis .hub-demo
+	rm -rf $(VENV) tests/idp/node_modules tests/client/node_modules dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis .hub-demo
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
