@@ -4,6 +4,7 @@
 #   make faults  the consistency contract, while parts fail, for minutes
 #   make test-redis  the Python tests on the redis-server of this machine, not on the embedded Valkey
 #   make mutants every defence of the table of threats taken away, one at a time; ROWS="6 7" for some
+#   make client-model  the browser client against 10 000 random schedules of lost and repeated messages
 #   make fuzz    inputs nobody would send by accident, for FUZZ_SECONDS (480); TARGETS="token frame" for some
 
 VENV   := .venv
@@ -12,10 +13,10 @@ STAMP  := $(VENV)/.setup
 PYTEST ?= $(PY) -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-redis check faults mutants fuzz bench browser provider lock clean
+.PHONY: help setup demo test test-redis check faults mutants client-model fuzz bench browser provider lock clean
 
 help:
-	@sed -n '2,7s/^# *//p' Makefile
+	@sed -n '2,10s/^# *//p' Makefile
 
 setup: $(STAMP)
 
@@ -54,6 +55,9 @@ faults: setup
 
 mutants: setup browser provider
 	$(PY) -m tests.security.mutate $(ROWS)
+
+client-model: setup provider
+	node=$$($(PY) -m tests.binaries node) && SCHEDULES=$${SCHEDULES:-10000} "$$node" --test tests/client/model.test.js
 
 fuzz: setup
 	$(PY) -m tests.fuzz $(TARGETS)

@@ -26,8 +26,7 @@ export function door(options) {
     async enter(place) {
       const key = await (ticket ?? (await program)?.ticket)?.()
       const url = at('v1/sessions/me/live')
-      const query = { ...place(), app, presence: presence && 1 }
-      for (const name in query) if (query[name]) url.searchParams.set(name, query[name])
+      for (const [name, value] of Object.entries({ ...place(), app, presence: presence && 1 })) if (value) url.searchParams.set(name, value)
       url.protocol = url.protocol.replace('http', 'ws')
       return [url.href, ['hub.v1', ...(key ? [`hub.ticket.${key}`] : [])]]
     },

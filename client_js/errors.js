@@ -2,10 +2,12 @@
 
 export class HubError extends Error {
   name = 'HubError'
+  status = 0
+  retryable = false
 
   /** @param {{ code: string, status?: number, title?: string, detail?: string, retryable?: boolean }} problem */
   constructor(problem) {
     super(problem.detail ?? problem.title ?? problem.code)
-    Object.assign(this, { status: 0, retryable: false, ...problem, problem })
+    Object.assign(this, problem, { problem })
   }
 }

@@ -175,10 +175,11 @@ export function liveCopy(options) {
       const message = share(0, JSON.parse(text))
       record('in', message)
       if (!state.over) tell = onMessage(message) // a `frame` listener may have closed the session
-    } catch {
+    } catch (error) {
       position = view = undefined
       move(entries, 'committed', 'lost') // whichever history comes next: ask again for every answer
       connection.lose(0, 'reload')
+      emit('error', error)
     }
     changed(tell)
   }
@@ -211,8 +212,8 @@ export function liveCopy(options) {
       const { shape, body } = entry
       const last = entries.at(-1)
       if (shape && shape === last?.shape && last.state === 'queued') {
-        Object.assign(last, { body, seen: undefined })
-        entry = last
+        clearTimeout(last.timer)
+        entry = Object.assign(last, { body, seen: undefined, timer: 0 })
       } else {
         entry.state = 'queued'
         entries.push(promised(entry, clearTimeout, signal, () => {

@@ -43,5 +43,5 @@ export function attachToPage(session, { state, sleep, wake, send, finish }, { no
     channel.close()
   })
   join()
-  if (/[?&]hubDebug\b/.test(location.search)) import('./debug.js')
+  if (/[?&]hubDebug\b/.test(location.search)) import('./debug.js').then(({ find }) => find())
 }

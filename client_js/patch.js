@@ -6,7 +6,7 @@
  * where an assignment would run a setter. `tests/vectors/{apply,merge}.json` hold both languages to the same answers.
  */
 
-const isList = Array.isArray
+export const isList = Array.isArray
 const hasParts = value => typeof value === 'object' && !!value
 
 export const isObject = value => hasParts(value) && !isList(value)
@@ -26,10 +26,10 @@ export function demand(holds, what) {
  */
 export function toJson(value) {
   const text = JSON.stringify(value, (key, inner) => {
-    demand(typeof inner !== 'number' || Number.isSafeInteger(inner) || /[.e]/.test(inner), 'number')
+    demand(typeof inner !== 'number' || Number.isSafeInteger(inner) || /[.e]/.test(inner), 'JSON')
     return inner
   })
-  demand(!/(?<!\\)(\\\\)*\\ud/.test(text), 'text')
+  demand(!/(?<!\\)(\\\\)*\\ud/.test(text), 'JSON')
   return JSON.parse(text)
 }
 

@@ -79,8 +79,9 @@ function prepare(entries, entry, { document, position }) {
   tryOn(entry, document)
   const ops = diff(document, entry.made)
   entry.body = { ops, if_position: entry.ifPosition ?? position }
-  if (!ops.length) drop(entries, Object.assign(entry, { at: position, changed: false }), entry.fault)
-  return ops.length
+  if (ops.length) return true
+  answer(entries, entry.id, position, false)
+  drop(entries, entry, entry.fault)
 }
 
 /** The next entry whose `body` should go out, given the hub's copy. `holds(entry)` keeps one back, and all behind it. */

@@ -3,8 +3,8 @@
  *
  * A readable owns no value: it reads one where it lives, so everything a listener reads belongs to the same moment.
  * Whoever changes state changes all of it first and then calls `flush`; a listener is called with values that are
- * true when it is called, never with one that a listener before it has already outdated. Listeners are called at once,
- * but from `async` functions: what one throws is the page's error, not ours, and surfaces as an unhandled rejection.
+ * true when it is called, never with one that a listener before it has already outdated. Checks are `async` so that
+ * what a listener throws, which is the page's error and not ours, surfaces as an unhandled rejection and stops nobody.
  */
 
 /** The followed readables of one session: how to make one, to add a check of one's own, and to have all looked at. */
@@ -27,7 +27,7 @@ export function followed() {
     }
     const subscribe = fn => {
       const stop = listen(fn)
-      ;(async () => fn(get()))()
+      fn(get())
       return stop
     }
     return { get, listen, subscribe }

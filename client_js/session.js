@@ -1,7 +1,7 @@
 /** What a page holds in its hands: the document as readables, the ways to change it, the ways to hear of things. */
 import { HubError } from './errors.js'
 import { liveCopy } from './live.js'
-import { demand, isObject, own, pathTo, toJson } from './patch.js'
+import { demand, isList, isObject, own, pathTo, toJson } from './patch.js'
 import { find, shapeOf } from './pending.js'
 import { promised } from './promised.js'
 import { followed } from './readable.js'
@@ -18,7 +18,7 @@ export function openSession(options) {
   const commit = async (intent, { id, ifPosition, signal, queueMs = 10_000 } = {}, recipe) => {
     const body = toJson({ ...intent, if_position: ifPosition })
     const { patch, ops } = body
-    demand(isObject(patch) || Array.isArray(ops) || recipe?.call, 'commit')
+    demand(isObject(patch) || isList(ops) || recipe?.call, 'commit')
     if (state.over) throw state.over
     signal?.throwIfAborted()
     const shape = patch && !id && !ifPosition && !signal && shapeOf(patch) // else it is to go out by itself

@@ -148,8 +148,10 @@ test('a gap, a fork and ops that do not fit are answered by a fresh snapshot, me
 test('what is not JSON breaks the connection, not the page; what is no message is not heard', async () => {
   for (const data of ['{', 'null', new ArrayBuffer(2), '']) {
     const { session, clock, last } = await opened()
+    const errors = []
+    session.on('error', error => errors.push(error))
     last().onmessage({ data })
-    assert.deepEqual([session.status.get().name, session.get()], ['waiting', patchA(0)])
+    assert.deepEqual([session.status.get().name, session.get(), errors.length], ['waiting', patchA(0), 1])
     clock.advance(100)
     await settled()
     last().say(snapshot(P[3], patchA(3)), live(P[3]))
