@@ -118,7 +118,7 @@ export function show(session, wake) {
     wake()
   }
   const timer = setInterval(ping, PING_MS)
-  const stops = [session.pending.listen(draw), session.mode.listen(draw), session.status.listen(draw), () => clearInterval(timer)]
+  const stops = [session.pending.listen(draw), session.mode.listen(draw), session.status.listen(draw), session.status.listen(ping), () => clearInterval(timer)]
   fold.onclick = () => box.classList.toggle('small')
   close.onclick = () => {
     stop.abort()

@@ -129,7 +129,8 @@ def _install(folder: Path, oldest_node: int) -> None:
     )
     if said.returncode != 0:
         raise FileNotFoundError(
-            f"npm could not get the packages of tests/{folder.name} as locked; is its registry reachable?\n" + said.stderr
+            f"npm could not get the packages of tests/{folder.name} as locked; is its registry reachable?\n"
+            + said.stderr
         )
     (folder / "node_modules" / ".installed").write_text(_locked(folder))
 

@@ -10,7 +10,8 @@ import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><title>Life of a page</title>
-<link rel="icon" href="data:,"><h1>A page</h1><p data-status></p><p data-mode></p><input id="name"><pre data-document></pre>
+<link rel="icon" href="data:,"><h1>A page</h1><p data-status></p><p data-mode></p><input id="name">
+<pre data-document></pre>
 <script type="module" src="{folder}page.js"></script>"""
 
 SCRIPT = """
@@ -21,15 +22,17 @@ const field = document.querySelector('#name')
 const show = (name, text) => { document.querySelector(`[data-${name}]`).textContent = text }
 addEventListener('error', ({ message }) => life.errors.push(message))
 addEventListener('unhandledrejection', ({ reason }) => life.errors.push(String(reason)))
-document.addEventListener('securitypolicyviolation', ({ violatedDirective, blockedURI }) => life.errors.push(`${violatedDirective} ${blockedURI}`))
+document.addEventListener('securitypolicyviolation', ({ violatedDirective, blockedURI }) => {
+  life.errors.push(`${violatedDirective} ${blockedURI}`)
+})
 addEventListener('pageshow', ({ persisted }) => {
   const seen = persisted ? document.body.innerText : ''
   life.persisted.push({ persisted, seen, status: window.hub?.status.get().name, document: window.hub?.get() ?? null })
 })
 
 const session = window.hub = connectSession()
-session.status.subscribe(({ name, reason, code }) => {
-  life.statuses.push({ name, reason, code, at: performance.timeOrigin + performance.now() })
+session.status.subscribe(({ name, reason, code, retryAt }) => {
+  life.statuses.push({ name, reason, code, retryAt, at: performance.timeOrigin + performance.now() })
   show('status', name)
 })
 session.mode.subscribe(mode => show('mode', mode))
@@ -40,7 +43,9 @@ session.section('profile').subscribe(profile => {
   if (document.activeElement === field) life.jumps++
   field.value = profile?.name ?? ''
 })
-field.addEventListener('input', () => session.patch({ profile: { name: field.value } }).catch(({ code }) => life.errors.push(code)))
+field.addEventListener('input', () => {
+  session.patch({ profile: { name: field.value } }).catch(({ code }) => life.errors.push(code))
+})
 """
 
 POLICY = "default-src 'none'; script-src 'self'; connect-src 'self'; img-src data:"
