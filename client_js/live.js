@@ -195,7 +195,7 @@ export function liveCopy(options) {
       entries.forEach(setDeadline)
       refresh()
     },
-    onOver: (code, reason, problem) => finish(/450[01]/.test(code) ? 'ended' : 'closed', { code, reason, ...problem }),
+    onOver: (code, reason, problem) => finish(/450[01]/.test(code) ? 'ended' : 'closed', { reason, ...problem, code }),
   })
 
   return {

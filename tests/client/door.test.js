@@ -74,10 +74,13 @@ test('a credential that cannot be had now is tried again; one that is refused is
     const { fetch } = fakeFetch(given)
     const errors = []
     const { session, clock, sockets } = connecting({ token: () => 'hub_st_x', fetch })
+    const codes = []
+    session.on('ended', ({ code }) => codes.push(code))
     session.on('error', error => errors.push(error))
     await settled()
     assert.deepEqual([session.status.get().name, session.status.get().reason], [name, reason])
     assert.equal(errors.length, name === 'waiting' ? 1 : 0)
+    assert.deepEqual(codes, name === 'ended' ? [reason === 'expired' ? 4500 : 4501] : [])
     assert.equal(sockets.length, 0)
     assert.equal(clock.timers.size, name === 'waiting' ? 1 : 0)
     session.close()

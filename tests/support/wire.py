@@ -12,7 +12,7 @@ CHUNK_BYTES = 65_536
 
 
 class Wire:
-    """Started by ``async with``. ``url`` leads to what listens on ``port`` now; bytes take ``delay_seconds`` each way."""
+    """Started by ``async with``. ``url`` leads to what listens on ``port``; bytes take ``delay_seconds`` each way."""
 
     def __init__(self) -> None:
         self.own_port = free_port()
