@@ -28,7 +28,7 @@ export function door(options) {
       const url = at('v1/sessions/me/live')
       for (const [name, value] of Object.entries({ ...place(), app, presence: presence && 1 })) if (value) url.searchParams.set(name, value)
       url.protocol = url.protocol.replace('http', 'ws')
-      return [url.href, ['hub.v1', ...(key ? [`hub.ticket.${key}`] : [])]]
+      return [url.href, key ? ['hub.v1', `hub.ticket.${key}`] : ['hub.v1']]
     },
 
     /** Ends the session, or all sessions of its user. */

@@ -34,10 +34,6 @@ export function liveCopy(options) {
   const isLive = () => state.status.name === 'live'
 
   const refresh = () => {
-    if (!entries.some(({ held }) => held)) {
-      before = undefined
-      dropReached(entries, position)
-    }
     const base = before ?? document
     const shown = base && optimistic ? show(entries, base) : base
     copy = share(copy, shown)
@@ -45,12 +41,6 @@ export function liveCopy(options) {
     if (shown === document) document = copy
     Object.assign(state, { document: hidden ? undefined : copy, position, view })
     flush()
-  }
-
-  const changed = tell => {
-    refresh()
-    if (tell) tell()
-    sendReady()
   }
 
   const record = (direction, message) => {
@@ -62,14 +52,13 @@ export function liveCopy(options) {
   /** A patch that goes on where the one before left off, in a field that is typed in, waits for the pace. */
   const holds = ({ shape }) => shape && shape === paced
 
-  const keepPace = () => {
-    paced = 0
-    sendReady()
-  }
-
-  const sendReady = () => {
-    const { length } = entries
+  /** What has been reached is dropped, what has become ready is sent, what the user should see is shown, and told. */
+  const changed = tell => {
     let entry
+    if (!entries.some(({ held }) => held)) {
+      before = undefined
+      dropReached(entries, position)
+    }
     while (isLive() && (entry = nextReady(entries, { document, position }, holds))) {
       const message = { type: 'commit', id: entry.id, ...entry.body }
       const text = JSON.stringify(message)
@@ -82,7 +71,18 @@ export function liveCopy(options) {
         connection.send(text)
       }
     }
-    if (entries.length < length) changed()
+    refresh()
+    if (tell) tell()
+  }
+
+  const keepPace = () => {
+    paced = 0
+    changed()
+  }
+
+  const giveUp = (entry, error) => {
+    drop(entries, entry, error)
+    changed()
   }
 
   /** A commit waits for a connection, but not for ever. */
@@ -92,8 +92,7 @@ export function liveCopy(options) {
       entry.timer = 0
     } else entry.timer ||= setTimeout(() => {
       if (entry.state === 'committed') return
-      drop(entries, entry, new HubError({ code: entry.state === 'queued' ? 'offline' : 'unconfirmed', retryable: true }))
-      changed()
+      giveUp(entry, new HubError({ code: entry.state === 'queued' ? 'offline' : 'unconfirmed', retryable: true }))
     }, Math.min(entry.queueMs, 2 ** 31 - 1)) // a timer beyond that would fire at once
   }
 
@@ -121,7 +120,7 @@ export function liveCopy(options) {
     state.sid = sid
     if (/fork|ahead/.test(message.reason)) move(entries, 'committed', 'lost') // an earlier answer may not hold any more
     if (message.reason !== 'view') before ??= document
-    demand(isObject(message.document) && message.position.at, 'snapshot')
+    demand(isObject(message.document) && message.position.at, 'document')
     ;({ document, position, view } = message)
     for (const entry of entries) entry.held = /sent|lost/.test(entry.state)
   }
@@ -189,7 +188,7 @@ export function liveCopy(options) {
     place: () => ({ position, view }),
     onText,
     onStatus: status => {
-      state.status = Object.freeze(status)
+      state.status = status
       if (!isLive()) move(entries, 'sent', 'lost')
       if (status.name === 'connecting') told = undefined
       entries.forEach(setDeadline)
@@ -217,9 +216,7 @@ export function liveCopy(options) {
       } else {
         entry.state = 'queued'
         entries.push(promised(entry, clearTimeout, signal, () => {
-          if (entry.state !== 'queued') return // the hub may have it: its answer decides what is shown
-          drop(entries, entry)
-          changed()
+          if (entry.state === 'queued') giveUp(entry) // else the hub may have it: its answer decides what is shown
         }))
       }
       setDeadline(entry)

@@ -1,25 +1,10 @@
-/**
- * What the client weighs: bundled and minified by esbuild, once more by terser, gzipped at level 9; both are pinned. What is loaded only when asked for (`debug.js`, `token.js`) is weighed for itself.
- */
+/** What the client weighs (`support/weigh.js` says how); what is loaded only when asked for is weighed for itself. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { fileURLToPath } from 'node:url'
-import { gzipSync } from 'node:zlib'
-import { build } from 'esbuild'
-import { minify } from 'terser'
+import { LATER, weigh } from './support/weigh.js'
 
 const KB = 1000
-const LATER = ['./debug.js', './token.js']
 const BUDGETS = { 'core.js': 5 * KB, 'index.js': 5.5 * KB }
-
-async function weigh(name) {
-  const { outputFiles: [{ text }], metafile } = await build({
-    entryPoints: [fileURLToPath(new URL(`../../client_js/${name}`, import.meta.url))],
-    bundle: true, minify: true, write: false, metafile: true, format: 'esm', target: 'es2022', external: [...LATER, 'react'],
-  })
-  const { code } = await minify(text, { module: true, ecma: 2022, compress: { passes: 3, unsafe_arrows: true }, mangle: true })
-  return { bytes: gzipSync(code, { level: 9 }).length, code, inputs: Object.keys(metafile.inputs) }
-}
 
 for (const [name, budget] of Object.entries(BUDGETS)) {
   test(`${name} weighs at most ${budget / KB} kB minified and gzipped`, async t => {
