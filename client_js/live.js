@@ -3,8 +3,11 @@
  *
  * The only place where messages meet state. A copy applies a change only where it stands exactly at the change's base;
  * where it cannot know what it missed it starts again, without a position until a snapshot replaces it, and the document
- * it last had stays to be shown (`tests/vectors/replica.json` holds it to that, and the hub's own copies). Each fact is taken in whole, then `flush` tells the followers, then the
- * events go out, then what has become ready is sent: a listener never sees half of a fact.
+ * it last had stays to be shown (`tests/vectors/replica.json` holds it to that, and the hub's own copies).
+ *
+ * Each fact is taken in whole; then what has become ready is sent, the followers are told by `flush`, and the events go
+ * out: a listener never sees half of a fact. After a snapshot, while a commit is in doubt, the user goes on seeing what
+ * was `before`, with all that is pending on top: whichever way the doubt ends, nothing goes back and forth.
  */
 import { keepConnected } from './connection.js'
 import { HubError } from './errors.js'

@@ -58,6 +58,7 @@ test('the overlay follows the session, asks for signs of life, and is gone when 
   await done
   assert.match(text('header span'), /^live · read_only · 2\.bbbbbbbb/)
   assert.equal(root.querySelector('img'), null, 'text stays text')
+  assert.match(text('li'), /^\d\d:\d\d\.\d{3}↓\{"type":"mode","mode":"read_only"\}$/)
   for (let i = 0; i < 100; i++) last().say({ type: 'heartbeat', position: P[2] })
   assert.equal(root.querySelectorAll('li').length, 60)
   root.querySelector('[title=close]').onclick()
