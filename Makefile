@@ -4,6 +4,7 @@
 #   make faults  the consistency contract, while parts fail, for minutes
 #   make test-store  the Python tests on another store; STORE=redis (from the path), sentinel, redis-sentinel
 #   make mutants every defence of the table of threats taken away, one at a time; ROWS="6 7" for some
+#   make client-model  the browser client against 10 000 random schedules of lost and repeated messages
 #   make fuzz    inputs nobody would send by accident, for FUZZ_SECONDS (480); TARGETS="token frame" for some
 
 VENV   := .venv
@@ -13,10 +14,10 @@ PYTEST ?= $(PY) -m pytest
 STORE  ?= redis
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-store check faults mutants fuzz bench browser provider lock clean
+.PHONY: help setup demo test test-store check faults mutants client-model fuzz bench browser provider lock clean
 
 help:
-	@sed -n '2,7s/^# *//p' Makefile
+	@sed -n '2,10s/^# *//p' Makefile
 
 setup: $(STAMP)
 
@@ -57,6 +58,9 @@ faults: setup
 mutants: setup browser provider
 	$(PY) -m tests.security.mutate $(ROWS)
 
+client-model: setup provider
+	node=$$($(PY) -m tests.binaries node) && SCHEDULES=$${SCHEDULES:-10000} "$$node" --test tests/client/model.test.js
+
 fuzz: setup
 	$(PY) -m tests.fuzz $(TARGETS)
 
@@ -68,11 +72,12 @@ browser: setup
 
 provider: setup
 	@$(PY) -m tests.binaries provider
+	@$(PY) -m tests.binaries client
 
 lock:
 	$(VENV)/bin/uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 \
 	  --generate-hashes --no-emit-index-url --no-header -o requirements.lock
 
 clean:
-	rm -rf $(VENV) tests/idp/node_modules dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis .hub-demo
+	rm -rf $(VENV) tests/idp/node_modules tests/client/node_modules dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis .hub-demo
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -5,155 +5,105 @@
  * a random part of a doubling window (full jitter); 45xx and 1009 do not come back. Every attempt has its own turn
  * number: what an abandoned socket or a late ticket still has to say is not heard.
  */
-import { HubError } from './errors.js'
 
 const SILENT_MS = 60_000
 const ANSWER_MS = 10_000
 const STEADY_MS = 5_000
 
-const isTerminal = code => code === 1009 || (code >= 4500 && code < 4600)
+/**
+ * `enter(place)` resolves to `[url, protocols]` and is asked anew for every attempt; an error with a `closeCode` is
+ * final, any other is emitted and tried again. `onStatus(status)` follows every move, `onText(data)` every frame;
+ * `onOver(code, reason, problem?)` is called once instead of coming back, and has to `rest`.
+ */
+export function keepConnected({ enter, place, now, setTimeout, clearTimeout, random = Math.random, retry, WebSocket, emit, onStatus, onText, onOver }) {
+  let turn = 0
+  let failures = 0
+  let timer // of the next attempt while waiting, of silence otherwise
+  let socket
+  let heardAt
+  let liveAt
 
-export class Connection {
-  #turn = 0
-  #failures = 0
-  #timer
-  #watch
-  #socket
-  #heardAt
-  #liveAt
+  /** Lets go of whatever there is, and stays so, as `status` says, until `start` or `wake`. */
+  const rest = status => {
+    clearTimeout(timer)
+    liveAt = heardAt = undefined
+    turn++
+    socket?.close()
+    socket = undefined
+    onStatus(status)
+  }
 
-  status = { name: 'connecting' }
+  const wait = (windowMs, code, reason) => {
+    const delay = random() * windowMs
+    const mine = turn + 1
+    rest({ name: 'waiting', code, reason, retryAt: now() + delay })
+    if (mine === turn) timer = setTimeout(start, delay) // a listener may have decided otherwise
+  }
 
-  /**
-   * `open()` resolves to `{ url, protocols }`, asked anew for every attempt. `on.status()` follows every move,
-   * `on.text(data)` every frame, `on.error(error)` what failed but is tried again, `on.over(code, reason, problem?)`
-   * is called once instead of coming back.
-   */
-  constructor({ open, on, clock, random, retry, Socket }) {
-    Object.assign(this, { open, on, clock, random, retry, Socket })
+  const { minMs = 200, maxMs = 20_000 } = retry ?? {}
+  const nextWindow = () => Math.min(maxMs, minMs * 2 ** failures++)
+
+  /** The connection is gone or of no use: comes back by itself, unless the close code says not to. */
+  const lose = (code, reason) => {
+    if (now() - liveAt >= STEADY_MS) failures = 0
+    if (/^(45|1009)/.test(code)) onOver(code, reason)
+    else wait(code === 4001 && /^\d{1,6}$/.test(reason) ? reason : nextWindow(), code, reason)
+  }
+
+  const watchSilence = () => {
+    const left = heardAt + SILENT_MS - now()
+    clearTimeout(timer)
+    if (left > 0) timer = setTimeout(watchSilence, left)
+    else lose(1006, 'silent')
   }
 
   /** Begins an attempt, whatever there was before. */
-  start() {
-    const turn = this.#leave()
-    this.#hear()
-    this.#watchSilence()
-    this.#become({ name: 'connecting' })
-    this.#attempt(turn).catch(error => {
-      if (turn === this.#turn) this.#onRefused(error)
-    })
+  const start = async () => {
+    const mine = turn + 1
+    const isOver = () => mine !== turn
+    rest({ name: 'connecting' })
+    if (isOver()) return
+    heardAt = now()
+    watchSilence()
+    try {
+      const where = await enter(place)
+      if (isOver()) return
+      socket = new WebSocket(...where)
+      socket.onmessage = ({ data }) => {
+        if (isOver()) return
+        heardAt = now()
+        onText(data)
+      }
+      socket.onclose = ({ code, reason }) => isOver() || lose(code, reason)
+    } catch (error) {
+      if (isOver()) return
+      if (error.closeCode) return onOver(error.closeCode, error.code, error.problem)
+      wait(nextWindow(), undefined, error.message)
+      emit('error', error)
+    }
   }
 
-  async #attempt(turn) {
-    const { url, protocols } = await this.open()
-    if (turn !== this.#turn) return
-    const socket = new this.Socket(url, protocols)
-    this.#socket = socket
-    socket.onmessage = ({ data }) => {
-      if (turn !== this.#turn) return
-      this.#hear()
-      this.on.text(data)
-    }
-    socket.onclose = ({ code, reason }) => {
-      if (turn === this.#turn) this.lose(code, reason)
-    }
+  /** Undefined when there is no live connection to send on. */
+  const send = text => {
+    if (!liveAt) return
+    socket.send(text)
+    return true
   }
 
   /** The hub says that this copy has caught up. */
-  caughtUp() {
-    this.#liveAt = this.clock.now()
-    this.#become({ name: 'live' })
-  }
-
-  /** False when there is no live connection to send on. */
-  send(text) {
-    const live = this.status.name === 'live'
-    if (live) this.#socket.send(text)
-    return live
-  }
-
-  /** The connection is gone or of no use: comes back by itself, unless the close code says not to. */
-  lose(code, reason) {
-    if (this.#liveAt !== undefined && this.clock.now() - this.#liveAt >= STEADY_MS) this.#failures = 0
-    if (isTerminal(code)) {
-      this.#leave()
-      this.on.over(code, reason)
-      return
-    }
-    const told = code === 4001 && /^\d{1,6}$/.test(reason)
-    this.#wait(told ? Number(reason) : this.#window(), { code, reason })
-  }
-
-  #onRefused(error) {
-    const { status, code, problem } = error instanceof HubError ? error : {}
-    if (status === 401 || status === 403) {
-      this.#leave()
-      this.on.over(status === 403 ? 4503 : code === 'session_ended' ? 4500 : 4501, code, problem)
-      return
-    }
-    this.#wait(this.#window(), { reason: error.message })
-    this.on.error(error)
-  }
-
-  #window() {
-    return Math.min(this.retry.maxMs, this.retry.minMs * 2 ** this.#failures++)
-  }
-
-  #wait(windowMs, details) {
-    this.#leave()
-    const delay = this.random() * windowMs
-    this.#timer = this.clock.setTimeout(() => this.start(), delay)
-    this.#become({ name: 'waiting', ...details, retryAt: this.clock.now() + delay })
+  const caughtUp = () => {
+    liveAt = now()
+    onStatus({ name: 'live' })
   }
 
   /** Something says that the network or the page is back: no waiting now, and a live socket must show that it is. */
-  wake() {
-    const silent = this.#heardAt !== undefined && this.clock.now() - this.#heardAt >= SILENT_MS
-    if (this.status.name === 'waiting' || silent) this.start()
-    else if (this.send('{"type":"ping"}')) {
-      this.#heardAt = this.clock.now() - SILENT_MS + ANSWER_MS // as if it had been silent until little is left
-      this.#watchSilence()
+  const wake = () => {
+    if (!(now() - heardAt < SILENT_MS)) start()
+    else if (send('{"type":"ping"}')) {
+      heardAt = now() - SILENT_MS + ANSWER_MS // as if it had been silent until little is left
+      watchSilence()
     }
   }
 
-  /** Lets the socket go until `wake`. */
-  sleep() {
-    this.#leave()
-    this.#become({ name: 'waiting', reason: 'asleep' })
-  }
-
-  /** The end: `status` says which. */
-  stop(status) {
-    this.#leave()
-    this.#become(status)
-  }
-
-  #become(status) {
-    this.status = Object.freeze(status)
-    this.on.status()
-  }
-
-  #hear() {
-    this.#heardAt = this.clock.now()
-  }
-
-  #watchSilence() {
-    this.clock.clearTimeout(this.#watch)
-    this.#watch = this.clock.setTimeout(() => {
-      if (this.clock.now() - this.#heardAt >= SILENT_MS) this.lose(1006, 'silent')
-      else this.#watchSilence()
-    }, this.#heardAt + SILENT_MS - this.clock.now())
-  }
-
-  #leave() {
-    this.clock.clearTimeout(this.#timer)
-    this.clock.clearTimeout(this.#watch)
-    this.#liveAt = undefined
-    this.#heardAt = undefined
-    const socket = this.#socket
-    this.#socket = undefined
-    const turn = ++this.#turn
-    socket?.close()
-    return turn
-  }
+  return { start, rest, lose, send, caughtUp, wake }
 }

@@ -2,13 +2,12 @@
 
 export class HubError extends Error {
   name = 'HubError'
+  status = 0
+  retryable = false
 
   /** @param {{ code: string, status?: number, title?: string, detail?: string, retryable?: boolean }} problem */
-  constructor(problem, options) {
-    super(problem.detail ?? problem.title ?? problem.code, options)
-    this.code = problem.code
-    this.status = problem.status ?? 0
-    this.retryable = problem.retryable ?? false
-    this.problem = problem
+  constructor(problem) {
+    super(problem.detail ?? problem.title ?? problem.code)
+    Object.assign(this, problem, { problem })
   }
 }

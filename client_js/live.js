@@ -1,263 +1,230 @@
 /**
  * One session as this page has it: the copy, the commits on top of it, and the connection that keeps both true.
  *
- * The only place where messages meet state. Each fact is taken in whole, then `flush` tells the followers, then the
- * events go out, then what has become ready is sent: a listener never sees half of a fact.
+ * The only place where messages meet state. A copy applies a change only where it stands exactly at the change's base;
+ * where it cannot know what it missed it starts again, without a position until a snapshot replaces it, and the document
+ * it last had stays to be shown (`tests/vectors/replica.json` holds it to that, and the hub's own copies).
+ *
+ * Each fact is taken in whole; then what has become ready is sent, the followers are told by `flush`, and the events go
+ * out: a listener never sees half of a fact. After a snapshot, while a commit is in doubt, the user goes on seeing what
+ * was `before`, with all that is pending on top: whichever way the doubt ends, nothing goes back and forth.
  */
-import { Connection } from './connection.js'
+import { keepConnected } from './connection.js'
 import { HubError } from './errors.js'
-import { freeze, isObject, share, toJson } from './patch.js'
-import { Pending } from './pending.js'
-import { Replica } from './replica.js'
+import { judge } from './judge.js'
+import { applyOps, demand, isObject, share, toJson } from './patch.js'
+import { answer, drop, dropReached, find, move, nextReady, show } from './pending.js'
+import { promised } from './promised.js'
 
 const FRAME_BYTES = 65_536 // over it the hub closes with 4502, for good
 const FRAMES_KEPT = 200
-const NONE = Object.freeze([])
+const PACE_MS = 100 // a field that is typed in is committed so often at most
 
-export class Live {
-  #replica
-  #pending = new Pending()
-  #connection
-  #hidden = false
-  #copy
-  #told = false
-  #options
+/** `flush()` and `emit(type, fact)` are how others hear of it. */
+export function liveCopy(options) {
+  const { initial, optimistic = true, now, setTimeout, clearTimeout, flush, emit } = options
+  const entries = []
+  let { document, position, view } = initial ? toJson(initial) : {} // the hub's
+  let copy // what the user sees
+  let before // what the user saw below the pending commits, until all that are held have been answered
+  let hidden
+  let told
+  let paced // the shape that was sent a moment ago
 
-  mode = 'live'
-  presence = NONE
-  frames = []
-  sid
-  /** Why nothing more will come, once that is so. @type {HubError | undefined} */
-  over
+  /** What others may see. `over`: why nothing more will come, once that is so. */
+  const state = { frames: [], mode: 'live', presence: [] }
 
-  /** `flush()` and `emit(type, fact)` are how others hear of it. */
-  constructor({ door, initial, optimistic, clock, random, retry, Socket, flush, emit }) {
-    this.#options = { optimistic, clock, flush, emit }
-    this.#replica = new Replica(initial && toJson(initial))
-    this.#connection = new Connection({
-      open: () => door.enter(() => ({ position: this.#replica.position, view: this.#replica.view })),
-      on: {
-        status: () => this.#onStatus(),
-        text: text => this.#onText(text),
-        error: error => emit('error', error),
-        over: (code, reason, problem) => this.#onOver(code, reason, problem),
-      },
-      clock, random, retry, Socket,
-    })
-    this.#refresh()
-  }
+  const isLive = () => state.status.name === 'live'
 
-  get shown() { return this.#hidden ? undefined : this.#copy }
-  get status() { return this.#connection.status }
-  get position() { return this.#replica.position }
-  get view() { return this.#replica.view }
-  get pending() { return this.#pending.entries }
-
-  start() { this.#connection.start() }
-
-  wake() { this.#connection.wake() }
-
-  /** The page goes away; `hide` when it may be shown again out of a cache: then nothing is shown until revalidated. */
-  sleep(hide) {
-    this.#hidden = hide
-    this.#connection.sleep()
-  }
-
-  /** The user did something. False when there is no live connection to say it on. */
-  activity() { return this.#connection.send('{"type":"activity"}') }
-
-  /** Adds `{ id, patch | ops | recipe, ifPosition?, queueMs, settle }`, shows it, and sends it when that is possible. */
-  commit(entry) {
-    const { settle } = entry
-    entry.settle = (error, committed) => {
-      this.#options.clock.clearTimeout(entry.timer)
-      settle(error, committed)
-    }
-    this.#pending.add(entry)
-    if (this.status.name !== 'live') this.#setDeadline(entry)
-    this.#changed()
-    return entry
-  }
-
-  /** Takes back a commit that was never sent. False when the hub may have it: then its answer has to be awaited. */
-  withdraw(entry, error) {
-    if (entry.state !== 'queued') return false
-    this.#pending.drop(entry, error)
-    this.#changed()
-    return true
-  }
-
-  /** The session is over: nothing of it stays here. */
-  end({ reason, detail, ended_at, code }) {
-    if (this.over?.code === 'session_ended') return
-    this.#replica.receive({ type: 'ended' })
-    this.#hidden = false
-    this.presence = NONE
-    this.frames = []
-    this.#stop({ name: 'ended', code, reason }, { code: 'session_ended', status: 401, title: 'The session is over', detail, reason, ended_at })
-    this.#options.emit('ended', { reason, detail, ended_at, code })
-  }
-
-  /** This connection is over; the session may well go on. */
-  close(code, reason) {
-    if (this.over) return
-    this.#stop({ name: 'closed', code, reason }, { code: 'closed', title: 'The connection is closed' })
-  }
-
-  #stop(status, problem) {
-    this.over = new HubError(problem)
-    for (const entry of [...this.#pending.entries]) this.#pending.drop(entry, this.over)
-    this.#refresh()
-    this.#connection.stop(status)
-  }
-
-  #onOver(code, reason, problem) {
-    if (code === 4500) this.end({ ...problem, code })
-    else if (code === 4501) this.end({ reason: 'unauthenticated', code })
-    else this.close(code, reason)
-  }
-
-  #onStatus() {
-    if (this.status.name !== 'live') this.#pending.onDisconnect()
-    if (this.status.name === 'connecting') this.#told = false
-    for (const entry of this.#pending.entries) {
-      if (this.status.name !== 'live') this.#setDeadline(entry)
-      else this.#clearDeadline(entry)
-    }
-    this.#options.flush()
-  }
-
-  #setDeadline(entry) {
-    // A timer beyond 2^31 ms would fire at once: whoever waits that long waits for ever.
-    if (entry.timer !== undefined || entry.queueMs >= 2 ** 31) return
-    entry.timer = this.#options.clock.setTimeout(() => {
-      if (entry.state === 'committed') return
-      const [code, title] = entry.state === 'queued' ? ['offline', 'Not sent'] : ['unconfirmed', 'Sent, not answered']
-      this.#pending.drop(entry, new HubError({ code, title, retryable: true, id: entry.id }))
-      this.#changed()
-    }, entry.queueMs)
-  }
-
-  #clearDeadline(entry) {
-    this.#options.clock.clearTimeout(entry.timer)
-    entry.timer = undefined
-  }
-
-  #record(direction, message) {
-    const frame = { at: this.#options.clock.now(), direction, message }
-    this.frames.push(frame)
-    if (this.frames.length > FRAMES_KEPT) this.frames.shift()
-    this.#options.emit('frame', frame)
-  }
-
-  #onText(text) {
-    let message
-    try {
-      message = JSON.parse(text)
-      if (!isObject(message)) throw new SyntaxError('not a message')
-    } catch (error) {
-      this.#connection.lose(1007, 'unreadable')
-      this.#options.emit('error', error)
-      return
-    }
-    this.#record('in', message)
-    if (!this.over) this.#onMessage(message) // a `frame` listener may have closed the session
-  }
-
-  #onMessage(message) {
-    const verdict = this.#replica.receive(message)
-    if (verdict === 'reload') {
-      this.#pending.onReload()
-      this.#connection.lose(undefined, 'reload')
-      return
-    }
-    switch (message.type) {
-      case 'snapshot': return this.#onSnapshot(message)
-      case 'change': return verdict === 'apply' && this.#onChange(message)
-      case 'live': return this.#onLive()
-      case 'committed': return this.#onCommitted(message)
-      case 'rejected': return this.#onRejected(message)
-      case 'mode': return this.#onMode(message)
-      case 'presence': return this.#onPresence(message)
-      case 'ended': return this.end({ ...message, code: 4500 })
-    }
-  }
-
-  #onSnapshot({ position, reason, session }) {
-    const sid = session?.sid
-    if (this.sid && sid !== this.sid) {
-      // Another log-in in this browser. What was meant for the one session must not be done to the other.
-      const error = new HubError({ code: 'session_changed', title: 'Another session now' })
-      for (const entry of [...this.#pending.entries]) this.#pending.drop(entry, error)
-    }
-    this.sid = sid
-    this.#pending.onSnapshot(position, reason === 'fork' || reason === 'ahead')
-    this.#changed()
-  }
-
-  #onChange(message) {
-    this.#pending.onChange(message)
-    this.#changed(() => this.#options.emit('change', message))
-  }
-
-  #onLive() {
-    this.#hidden = false
-    if (!this.#told) this.mode = 'live'
-    this.#connection.caughtUp()
-    this.#changed()
-  }
-
-  #onCommitted(message) {
-    this.#pending.onCommitted(message, this.position)
-    this.#changed()
-  }
-
-  #onRejected({ id, problem = { code: 'rejected' } }) {
-    const error = new HubError(problem)
-    const entry = this.#pending.onRejected({ id, problem }, error)
-    this.#changed(() => entry && this.#options.emit('conflict', { id, problem, error }))
-  }
-
-  #onMode({ mode }) {
-    this.#told = true
-    this.mode = mode
-    this.#options.flush()
-  }
-
-  #onPresence({ connections }) {
-    this.presence = freeze(connections ?? NONE)
-    this.#options.flush()
-  }
-
-  #changed(tell) {
-    this.#refresh()
-    this.#options.flush()
-    tell?.()
-    this.#send()
-  }
-
-  #refresh() {
-    const { document } = this.#replica
-    const pending = this.#options.optimistic ? this.#pending.show(document) : document
-    this.#copy = freeze(share(this.#copy, pending))
+  const refresh = () => {
+    const base = before ?? document
+    const shown = base && optimistic ? show(entries, base) : base
+    copy = share(copy, shown)
     // The same values, so the same objects from now on: comparing them again costs nothing.
-    if (pending === document) this.#replica.document = this.#copy
+    if (shown === document) document = copy
+    Object.assign(state, { document: hidden ? undefined : copy, position, view })
+    flush()
   }
 
-  #send() {
-    if (this.status.name !== 'live') return
-    const count = this.#pending.entries.length
-    for (const entry of this.#pending.takeReady(this.#replica)) {
+  const record = (direction, message) => {
+    const frame = { at: now(), direction, message }
+    state.frames = [...state.frames, frame].slice(-FRAMES_KEPT)
+    emit('frame', frame)
+  }
+
+  /** A patch that goes on where the one before left off, in a field that is typed in, waits for the pace. */
+  const holds = ({ shape }) => shape && shape === paced
+
+  /** What has been reached is dropped, what has become ready is sent, what the user should see is shown, and told. */
+  const changed = tell => {
+    let entry
+    if (!entries.some(({ held }) => held)) {
+      before = undefined
+      dropReached(entries, position)
+    }
+    while (isLive() && (entry = nextReady(entries, { document, position }, holds))) {
       const message = { type: 'commit', id: entry.id, ...entry.body }
       const text = JSON.stringify(message)
-      if (new TextEncoder().encode(text).length > FRAME_BYTES) {
-        const problem = { code: 'too_large', status: 413, title: 'Too large for one frame', limit_bytes: FRAME_BYTES }
-        this.#pending.drop(entry, new HubError(problem))
-      } else {
-        this.#record('out', message)
-        this.#connection.send(text)
+      if (new Blob([text]).size > FRAME_BYTES) drop(entries, entry, new HubError({ code: 'too_large', status: 413 }))
+      else {
+        entry.state = 'sent'
+        paced = entry.shape
+        if (paced) setTimeout(keepPace, PACE_MS)
+        record('out', message)
+        connection.send(text)
       }
     }
-    if (this.#pending.entries.length < count) this.#changed()
+    refresh()
+    if (tell) tell()
+  }
+
+  const keepPace = () => {
+    paced = 0
+    changed()
+  }
+
+  const giveUp = (entry, error) => {
+    drop(entries, entry, error)
+    changed()
+  }
+
+  /** A commit waits for a connection, but not for ever. */
+  const setDeadline = entry => {
+    if (isLive()) {
+      clearTimeout(entry.timer)
+      entry.timer = 0
+    } else entry.timer ||= setTimeout(() => {
+      if (entry.state === 'committed') return
+      giveUp(entry, new HubError({ code: entry.state === 'queued' ? 'offline' : 'unconfirmed', retryable: true }))
+    }, Math.min(entry.queueMs, 2 ** 31 - 1)) // a timer beyond that would fire at once
+  }
+
+  const dropAll = error => {
+    for (const entry of [...entries]) drop(entries, entry, error)
+  }
+
+  /** Nothing more will come: `ended` for the session, of which nothing stays here, `closed` for this connection. */
+  const finish = (name, fact = {}) => {
+    const ended = name === 'ended'
+    if (['ended', name].includes(state.status.name)) return
+    if (ended) {
+      document = position = hidden = undefined
+      state.frames = state.presence = []
+    }
+    state.over = new HubError({ ...fact, code: ended ? 'session_ended' : name, status: ended ? 401 : 0 })
+    dropAll(state.over)
+    connection.rest({ name, code: fact.code, reason: fact.reason })
+    if (ended) emit(name, fact)
+  }
+
+  const onSnapshot = (message, sid) => {
+    // Another log-in in this browser. What was meant for the one session must not be done to the other.
+    if (state.sid && state.sid !== sid) dropAll(new HubError({ code: 'session_changed' }))
+    state.sid = sid
+    if (/fork|ahead/.test(message.reason)) move(entries, 'committed', 'lost') // an earlier answer may not hold any more
+    if (message.reason !== 'view') before ??= document
+    demand(isObject(message.document) && message.position.at, 'document')
+    ;({ document, position, view } = message)
+    for (const entry of entries) entry.held = /sent|lost/.test(entry.state)
+  }
+
+  const onChange = message => {
+    const { base, ops, commit, position: next } = message
+    const verdict = position ? judge(position, base, next) : 'stale'
+    if (verdict === 'stale') return
+    demand(verdict === 'apply' && next.at, verdict)
+    document = applyOps(document, ops)
+    position = next
+    answer(entries, commit, position, true)
+    return () => emit('change', message)
+  }
+
+  const onRejected = ({ id, problem }) => {
+    const entry = find(entries, id)
+    const error = new HubError(problem)
+    if (!entry) return
+    if (entry.recipe && !entry.ifPosition && error.code === 'position_mismatch') {
+      Object.assign(entry, { state: 'queued', held: false, tried: entry.body.if_position })
+    } else {
+      drop(entries, entry, error)
+      return () => emit('conflict', { id, problem, error })
+    }
+  }
+
+  /** Returns what is to be told, when there is something. Throws when this copy has to start again. */
+  const onMessage = message => {
+    const { type, position: at } = message
+    if (type === 'snapshot') onSnapshot(message, message.session?.sid)
+    // A hub that does not know where this copy stands (it is about to replace it) names no position in heartbeats.
+    if (type === 'live' || (type === 'heartbeat' && position && at)) demand(position && position === at, type)
+    if (type === 'live') {
+      view = message.view
+      hidden = false
+      if (!told) state.mode = type
+      connection.caughtUp()
+    }
+    if (type === 'committed') answer(entries, message.id, at, message.changed)
+    if (type === 'mode') told = state.mode = message.mode
+    if (type === 'presence') state.presence = message.connections
+    if (type === 'ended') finish(type, { ...message, code: 4500 })
+    if (type === 'rejected') return onRejected(message)
+    return type === 'change' && onChange(message)
+  }
+
+  const onText = text => {
+    let tell
+    try {
+      const message = share(0, JSON.parse(text))
+      record('in', message)
+      if (!state.over) tell = onMessage(message) // a `frame` listener may have closed the session
+    } catch (error) {
+      position = view = undefined
+      move(entries, 'committed', 'lost') // whichever history comes next: ask again for every answer
+      connection.lose(0, 'reload')
+      emit('error', error)
+    }
+    changed(tell)
+  }
+
+  const connection = keepConnected({
+    ...options,
+    place: () => ({ position, view }),
+    onText,
+    onStatus: status => {
+      state.status = status
+      if (!isLive()) move(entries, 'sent', 'lost')
+      if (status.name === 'connecting') told = undefined
+      entries.forEach(setDeadline)
+      refresh()
+    },
+    onOver: (code, reason, problem) => finish(/450[01]/.test(code) ? 'ended' : 'closed', { reason, ...problem, code }),
+  })
+
+  return {
+    ...connection, state, entries, isLive, finish,
+
+    /** The page goes away; `hide` when it may be shown again out of a cache: then nothing is shown until revalidated. */
+    sleep(hide) {
+      hidden = hide
+      connection.rest({ name: 'waiting', reason: 'asleep' })
+    },
+
+    /** Shows `{ id, body, recipe?, shape?, ifPosition?, queueMs }`, and sends it when that is possible. */
+    commit(entry, signal) {
+      const { shape, body } = entry
+      const last = entries.at(-1)
+      if (shape && shape === last?.shape && last.state === 'queued') {
+        clearTimeout(last.timer)
+        entry = Object.assign(last, { body, seen: undefined, timer: 0 })
+      } else {
+        entry.state = 'queued'
+        entries.push(promised(entry, clearTimeout, signal, () => {
+          if (entry.state === 'queued') giveUp(entry) // else the hub may have it: its answer decides what is shown
+        }))
+      }
+      setDeadline(entry)
+      changed()
+      return entry.promise
+    },
   }
 }

@@ -10,138 +10,89 @@
  *
  * What a reader would get wrong: neither the answer nor the change may come first by rule, and an entry leaves the
  * list only when the copy's *document* contains it. Dropping it at the answer would show the old value again until
- * the change arrives. After a snapshot a `sent` or `lost` entry is `held`: the snapshot may contain it, so it is not
- * shown a second time on top, until its answer tells. Entries go out in order; an `update` goes out only from the
- * head of the list, because its ops are the difference to the hub's document and must name that position.
+ * the change arrives. After a snapshot an entry in doubt (`sent`, `lost`) is `held`: the snapshot may contain it
+ * already. Entries go out in order; an `update` goes out only from the head of the list, because its ops are the
+ * difference to the hub's document and must name that position.
+ *
+ * @typedef {{ id, body: { patch?, ops?, if_position? }, recipe?, shape?, ifPosition?, settle, state, held?, at?, changed?, tried? }} Entry
  */
-import { applyOps, diff, merge, toJson } from './patch.js'
-import { revisionOf } from './replica.js'
+import { applyOps, demand, diff, isObject, merge, share, toJson } from './patch.js'
+import { revisionOf } from './judge.js'
 
-const reaches = (position, at) => revisionOf(position) >= revisionOf(at)
+/** Two patches of one shape set the same members, so the later one does by itself what both would do. */
+export const shapeOf = patch => JSON.stringify(patch, (key, value) => (isObject(value) ? value : 0))
 
-/** What an entry makes of a document. Throws what a recipe throws, or a PatchError. */
-function effect({ patch, ops, recipe }, document) {
-  if (patch) return merge(document, patch)
-  if (ops) return applyOps(document, ops)
+/** What an entry makes of a document. Throws what a recipe throws, or a TypeError. */
+function effect({ body: { patch, ops }, recipe }, document) {
+  if (!recipe) return patch ? merge(document, patch) : applyOps(document, ops)
   const draft = toJson(document)
-  if (recipe(draft)?.then) throw new TypeError('a recipe cannot wait: what it edits later is lost')
-  return toJson(draft)
+  demand(!recipe(draft)?.then, 'recipe') // one that waits: what it edits later would be lost
+  return share(document, toJson(draft))
 }
 
 /** Leaves in `made` what an entry makes of this document, or in `fault` why it does not fit. Not run twice on one. */
 function tryOn(entry, document) {
   if (entry.seen === document) return
-  entry.seen = document
+  entry.seen = entry.made = document // shown as if absent, if that is all that can be made of it
   entry.fault = undefined
   try {
     entry.made = effect(entry, document)
   } catch (error) {
-    entry.fault = error // shown as if absent; the hub decides about ops, the sending about a recipe
+    entry.fault = error // the hub decides about ops, the sending about a recipe
   }
 }
 
-export class Pending {
-  /** @type {Array<{ id, patch?, ops?, recipe?, ifPosition?, settle, state, held, at?, changed?, body?, tried? }>} */
-  entries = []
+export const find = (entries, id) => entries.find(entry => entry.id === id)
 
-  /** Adds a commit. `settle(error)` or `settle(undefined, committed)` is called once, when it leaves the list. */
-  add(entry) {
-    this.entries.push(Object.assign(entry, { state: 'queued', held: false }))
+/** Every entry in the one state is in the other now. */
+export function move(entries, from, to) {
+  for (const entry of entries) if (entry.state === from) entry.state = to
+}
+
+/** Takes an entry out of the list and settles it: with an error, or as committed. */
+export function drop(entries, entry, error) {
+  const { id, at: position, changed } = entry
+  entries.splice(entries.indexOf(entry), 1)
+  entry.settle(error, !error && { id, position, changed })
+}
+
+/** The document as the user should see it: with every commit on top. */
+export const show = (entries, document) => entries.reduce((shown, entry) => {
+  tryOn(entry, shown)
+  return entry.made
+}, document)
+
+/** The commit `id`, if it is one of these, is part of the hub's document from position `at` on. */
+export function answer(entries, id, at, changed) {
+  Object.assign(find(entries, id) ?? {}, { state: 'committed', held: false, at, changed })
+}
+
+/** Drops what a copy at `position` contains. */
+export function dropReached(entries, position) {
+  for (const entry of [...entries]) {
+    if (entry.state === 'committed' && revisionOf(position) >= revisionOf(entry.at)) drop(entries, entry)
   }
+}
 
-  find(id) {
-    return this.entries.find(entry => entry.id === id)
-  }
+/** Makes an update's ops for this document. Nothing where that settled it: nothing to change, or the recipe threw. */
+function prepare(entries, entry, { document, position }) {
+  tryOn(entry, document)
+  const ops = diff(document, entry.made)
+  entry.body = { ops, if_position: entry.ifPosition ?? position }
+  if (ops.length) return true
+  answer(entries, entry.id, position, false)
+  drop(entries, entry, entry.fault)
+}
 
-  /** Takes an entry out of the list and settles it. */
-  drop(entry, error) {
-    this.entries = this.entries.filter(other => other !== entry)
-    const { id, at: position, changed } = entry
-    if (error) entry.settle(error)
-    else entry.settle(undefined, { id, position, changed })
-  }
-
-  /** The document as the user should see it: the hub's, with every commit that it is sure not to contain. */
-  show(document) {
-    if (document === undefined) return document
-    return this.entries.filter(entry => !entry.held).reduce((shown, entry) => {
-      tryOn(entry, shown)
-      return entry.fault ? shown : entry.made
-    }, document)
-  }
-
-  /** The entries whose `body` should go out now, given the hub's document. They count as sent from here on. */
-  takeReady({ document, position }) {
-    const ready = []
-    for (const entry of [...this.entries]) {
-      if (entry.recipe && entry !== this.entries[0]) break
-      if (entry.recipe && entry.state === 'queued') {
-        if (entry.tried === position) break
-        if (!this.#prepare(entry, document, position)) continue
-      }
-      if (entry.state === 'queued' || entry.state === 'lost') {
-        entry.state = 'sent'
-        entry.body ??= { patch: entry.patch, ops: entry.ops, if_position: entry.ifPosition }
-        ready.push(entry)
-      }
-      if (entry.recipe) break
-    }
-    return ready
-  }
-
-  /** Makes an update's ops for this document. False when that settled it: nothing to change, or the recipe threw. */
-  #prepare(entry, document, position) {
-    tryOn(entry, document)
-    const ops = entry.fault ? [] : diff(document, entry.made)
-    entry.body = { ops, if_position: entry.ifPosition ?? position }
-    if (!ops.length) this.drop(Object.assign(entry, { at: position, changed: false }), entry.fault)
-    return ops.length > 0
-  }
-
-  /** The copy applied a change: it contains the commit the change names, and all committed up to its position. */
-  onChange({ commit, position }) {
-    const own = this.find(commit)
-    if (own) this.drop(Object.assign(own, { at: position, changed: true }))
-    this.#reached(position)
-  }
-
-  onCommitted({ id, position, changed }, copyPosition) {
-    const entry = this.find(id)
-    if (!entry) return
-    Object.assign(entry, { state: 'committed', held: false, at: position, changed })
-    if (copyPosition) this.#reached(copyPosition)
-  }
-
-  /** The entry that is over now; undefined when there is none, or when it will be tried on a newer document. */
-  onRejected({ id, problem }, error) {
-    const entry = this.find(id)
-    if (entry?.recipe && !entry.ifPosition && problem.code === 'position_mismatch') {
-      Object.assign(entry, { state: 'queued', held: false, tried: entry.body.if_position })
-      return undefined
-    }
-    if (entry) this.drop(entry, error)
-    return entry
-  }
-
-  /** A snapshot replaced the copy. `forked`: the hub lost commits, so that an earlier answer may not hold any more. */
-  onSnapshot(position, forked) {
-    if (forked) this.onReload()
-    this.#reached(position)
-    for (const entry of this.entries) entry.held = entry.state === 'sent' || entry.state === 'lost'
-  }
-
-  /** The copy is about to start again from a snapshot of a history it may not know: ask again for every answer. */
-  onReload() {
-    for (const entry of this.entries) if (entry.state === 'committed') entry.state = 'lost'
-  }
-
-  onDisconnect() {
-    for (const entry of this.entries) if (entry.state === 'sent') entry.state = 'lost'
-  }
-
-  #reached(position) {
-    for (const entry of [...this.entries]) {
-      if (entry.state === 'committed' && reaches(position, entry.at)) this.drop(entry)
+/** The next entry whose `body` should go out, given the hub's copy. `holds(entry)` keeps one back, and all behind it. */
+export function nextReady(entries, copy, holds) {
+  for (const entry of [...entries]) {
+    const { state, recipe } = entry
+    if (recipe && (entry !== entries[0] || /sent|committed/.test(state))) return
+    if (state === 'lost') return entry
+    if (state === 'queued') {
+      if (recipe ? entry.tried === copy.position : holds(entry)) return
+      if (!recipe || prepare(entries, entry, copy)) return entry
     }
   }
 }

@@ -34,6 +34,8 @@ export type Op =
   | { op: 'remove'; path: string }
   | { op: 'move' | 'copy'; from: string; path: string }
 
+// `apply` takes all of RFC 6902; one with `test`, `move` or `copy` in it is not shown before its change comes.
+
 /** A JSON Merge Patch for a value of type T: null removes, arrays are replaced whole. */
 export type Merge<T> = T extends readonly unknown[] ? T : T extends object ? { [K in keyof T]?: Merge<T[K]> | null } : T
 
@@ -64,7 +66,7 @@ export interface Problem {
 
 /** A refusal of the hub, or what the client has to say itself: `offline`, `unconfirmed`, `too_large`, `timeout`, `closed`, `session_changed`. */
 export class HubError extends Error {
-  constructor(problem: Problem, options?: ErrorOptions)
+  constructor(problem: Problem)
   readonly code: string
   /** HTTP status; 0 where no HTTP status belongs to it. */
   readonly status: number
@@ -76,7 +78,7 @@ export interface CommitOptions {
   /** The idempotency key: 16 to 64 of `A-Z a-z 0-9 _ -`. Default: a new random one. */
   id?: string
   /** Commit only at exactly this position. */
-  ifPosition?: string
+  ifPosition?: string | undefined
   /** Takes the commit back if it was not sent yet; otherwise only stops the waiting. */
   signal?: AbortSignal
   /** How long to wait for a connection, in ms. Default 10 000. */
@@ -112,13 +114,16 @@ export interface Section<T> extends Readable<T | undefined> {
 export interface PendingCommit {
   readonly id: string
   readonly state: 'queued' | 'sent' | 'lost' | 'committed'
-  readonly held: boolean
+  /** A snapshot came before its answer: it is shown on top of what was there before. */
+  readonly held?: boolean
+  /** The position from which on it is part of the hub's document, once that is known. */
   readonly at?: string
-  readonly patch?: unknown
-  readonly ops?: readonly Op[]
+  readonly body: { readonly patch?: unknown; readonly ops?: readonly Op[]; readonly if_position?: string }
 }
 
 export interface Inspection {
+  readonly document?: unknown
+  readonly presence: readonly Connection[]
   readonly sid?: string
   readonly status: Status
   readonly mode: Mode
@@ -149,6 +154,7 @@ export interface Session<D extends object = { [section: string]: Json }> extends
   inspect(): Inspection
 }
 
+/** Its functions are called without a `this`. */
 export interface Clock {
   now(): number
   setTimeout(fn: () => void, ms: number): unknown

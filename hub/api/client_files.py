@@ -1,10 +1,16 @@
-"""The browser client's files at ``/client/``: one stable entrance, everything else under a version, for good."""
+"""The browser client's files at ``/client/``: one stable entrance each, everything else under a version, for good.
+
+A browser would find the modules of the client one level of imports after the other. The entrance names all that its
+module needs, so they come at once.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import mimetypes
+import posixpath
+import re
 from http import HTTPStatus
 from pathlib import Path
 
@@ -17,6 +23,7 @@ from hub.errors import NotFound
 FOREVER = "public, max-age=31536000, immutable"
 ALWAYS_ASK = "no-cache"
 SERVED = (".js", ".ts", ".css", ".json", ".map")
+_IMPORT = re.compile(r"^(?:import|export)\b[^'\n]*'(\./[^']+)'", re.MULTILINE)
 
 
 class ClientFiles:
@@ -43,7 +50,20 @@ class ClientFiles:
 
     def _entrance(self, name: str) -> bytes:
         """A stable name for a module: it leads to the version that is served now."""
-        return f"export * from './{self.version}/{name}'\n".encode()
+        needed = "".join(f"import './{self.version}/{each}'\n" for each in sorted(self._needs(name) - {name}))
+        return f"{needed}export * from './{self.version}/{name}'\n".encode()
+
+    def _needs(self, name: str) -> set[str]:
+        """The module and all that it imports, at any depth. What it loads only when asked for is left out."""
+        found: set[str] = set()
+        waiting = [name]
+        while waiting:
+            each = waiting.pop()
+            if each not in found and each in self._files:
+                found.add(each)
+                imported = _IMPORT.findall(self._files[each].decode())
+                waiting += [posixpath.normpath(posixpath.join(posixpath.dirname(each), other)) for other in imported]
+        return found
 
 
 def _type(name: str) -> str:

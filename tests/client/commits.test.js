@@ -22,12 +22,13 @@ test('a lost commit is sent again with the same id and body, and counts once', a
   assert.deepEqual([(await done).id, session.pending.get()], [id, 0])
 })
 
-test('after a snapshot a commit in doubt is held back until its answer, then shown or gone', async () => {
+test('what a user sees of a commit in doubt does not move at a snapshot, but at its answer: then it is kept or gone', async () => {
   const counter = draft => { draft.a.n++ }
   for (const [document, answer, shown] of [
     [{ a: { n: 1 } }, id => ({ type: 'committed', id, position: P[2], changed: true }), [1, 1]],
-    [{ a: { n: 0 } }, id => ({ type: 'committed', id, position: P[5], changed: true }), [0, 1]],
-    [{ a: { n: 0 } }, id => ({ type: 'rejected', id, problem: { code: 'forbidden', status: 403 } }), [0, 0]],
+    [{ a: { n: 0 } }, id => ({ type: 'committed', id, position: P[5], changed: true }), [1, 1]],
+    [{ a: { n: 7 } }, id => ({ type: 'committed', id, position: P[4], changed: true }), [1, 7]],
+    [{ a: { n: 0 } }, id => ({ type: 'rejected', id, problem: { code: 'forbidden', status: 403 } }), [1, 0]],
   ]) {
     const { session, clock, last } = await opened()
     const done = outcome(session.update(counter))

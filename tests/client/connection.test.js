@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { change, live, settled, snapshot } from './support/fakes.js'
-import { connecting, opened, outcome, P, record } from './support/open.js'
+import { connecting, later, opened, outcome, P, record } from './support/open.js'
 
 const patchA = n => ({ a: { n } })
 
@@ -145,16 +145,22 @@ test('a gap, a fork and ops that do not fit are answered by a fresh snapshot, me
   }
 })
 
-test('what is not JSON or no message breaks the connection, not the page', async () => {
-  for (const data of ['{', '7', 'null', '[]', new ArrayBuffer(2), '']) {
+test('what is not JSON breaks the connection, not the page; what is no message is not heard', async () => {
+  for (const data of ['{', 'null', new ArrayBuffer(2), '']) {
     const { session, clock, last } = await opened()
     const errors = []
     session.on('error', error => errors.push(error))
     last().onmessage({ data })
-    assert.deepEqual([session.status.get().name, errors.length], ['waiting', 1])
+    assert.deepEqual([session.status.get().name, session.get(), errors.length], ['waiting', patchA(0), 1])
     clock.advance(100)
     await settled()
-    assert.equal(last().url.searchParams.get('position'), P[1])
+    last().say(snapshot(P[3], patchA(3)), live(P[3]))
+    assert.deepEqual([session.get(), session.status.get().name], [patchA(3), 'live'])
+  }
+  for (const data of ['7', '[]', '{}', '"x"', '{"type":"constructor"}', '{"type":"__proto__"}', '{"type":7}']) {
+    const { session, last } = await opened()
+    last().onmessage({ data })
+    assert.deepEqual([session.status.get().name, session.position.get()], ['live', P[1]])
   }
 })
 
@@ -170,7 +176,7 @@ test('ended: the copy is dropped, commits reject, nothing is sent again, and it 
   sockets[0].onclose({ code: 4500, reason: '' })
   const { error } = await outcome(done)
   assert.deepEqual([error.code, error.status, error.problem.reason], ['session_ended', 401, 'revoked'])
-  assert.deepEqual(ends, [{ reason: 'revoked', detail: 'by an operator', ended_at: '2026-11-24T10:00:00.000Z', code: 4500 }])
+  assert.deepEqual(ends, [{ type: 'ended', reason: 'revoked', detail: 'by an operator', ended_at: '2026-11-24T10:00:00.000Z', code: 4500 }])
   assert.deepEqual([session.get(), session.position.get(), session.pending.get(), session.presence.get()], [undefined, undefined, 0, []])
   assert.deepEqual(session.status.get(), { name: 'ended', code: 4500, reason: 'revoked' })
   assert.equal(values.at(-1), undefined)
@@ -189,6 +195,7 @@ test('close() and an aborted signal end only this connection', async () => {
     const done = outcome(session.patch(patchA(1)))
     stop(session)
     assert.equal((await done).error.code, 'closed')
+    clock.advance(100) // the pace of the patch
     assert.deepEqual([session.status.get().name, session.get(), last().closed, clock.timers.size], ['closed', patchA(0), true, 0])
     assert.equal((await outcome(session.patch(patchA(2)))).error.code, 'closed')
     clock.advance(60_000)
@@ -212,13 +219,13 @@ test('a page that closes the session while being told of something ends it there
 
 test('another session in the same browser gets none of this one\'s commits', async () => {
   const { session, clock, last } = await opened()
-  const sent = session.patch(patchA(1))
+  const sent = later(session.patch(patchA(1)))
   await settled()
   last().end()
-  const queued = session.patch({ b: 1 })
+  const queued = later(session.patch({ b: 1 }))
   clock.advance(100)
   await settled()
   last().say(snapshot('1.99999999', { a: { n: 7 } }, { reason: 'fork', session: { sid: 's2', user: 'grace' } }), live('1.99999999'))
-  assert.deepEqual([(await outcome(sent)).error.code, (await outcome(queued)).error.code], ['session_changed', 'session_changed'])
+  assert.deepEqual([(await sent).error?.code, (await queued).error?.code], ['session_changed', 'session_changed'])
   assert.deepEqual([session.get(), last().commits(), session.inspect().sid], [patchA(7), [], 's2'])
 })

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { connectSession, HubError } from '../../client_js/index.js'
+import '../../client_js/token.js' // there before it is asked for, so that a test need not wait for the disk
 import { live, settled, snapshot } from './support/fakes.js'
 import { connecting, opened, outcome, P } from './support/open.js'
 
@@ -23,7 +24,7 @@ function fakeFetch(...answers) {
 }
 
 test('outside a browser an address and a WebSocket are asked for', () => {
-  assert.throws(() => connectSession({ WebSocket: class {} }), /url/)
+  assert.throws(() => connectSession({ WebSocket: class {} }), TypeError)
   assert.throws(() => connectSession({ url: 'http://hub.test', WebSocket: null }), /WebSocket/)
   assert.throws(() => connectSession({ url: 'hub', WebSocket: class {} }), TypeError)
 })
@@ -65,7 +66,7 @@ test('a credential that cannot be had now is tried again; one that is refused is
   for (const [given, name, reason] of [
     [new TypeError('fetch failed'), 'waiting', 'fetch failed'],
     [answer(503, { code: 'maintenance', title: 'Later', retryable: true }), 'waiting', 'Later'],
-    [answer(502), 'waiting', 'HTTP 502'],
+    [answer(502), 'waiting', 'http_error'],
     [answer(401, { code: 'session_ended', reason: 'expired', title: 'Over' }), 'ended', 'expired'],
     [answer(401, { code: 'unauthenticated', title: 'Who?' }), 'ended', 'unauthenticated'],
     [answer(403, { code: 'forbidden', title: 'No' }), 'closed', 'forbidden'],
@@ -73,10 +74,13 @@ test('a credential that cannot be had now is tried again; one that is refused is
     const { fetch } = fakeFetch(given)
     const errors = []
     const { session, clock, sockets } = connecting({ token: () => 'hub_st_x', fetch })
+    const codes = []
+    session.on('ended', ({ code }) => codes.push(code))
     session.on('error', error => errors.push(error))
     await settled()
     assert.deepEqual([session.status.get().name, session.status.get().reason], [name, reason])
     assert.equal(errors.length, name === 'waiting' ? 1 : 0)
+    assert.deepEqual(codes, name === 'ended' ? [reason === 'expired' ? 4500 : 4501] : [])
     assert.equal(sockets.length, 0)
     assert.equal(clock.timers.size, name === 'waiting' ? 1 : 0)
     session.close()

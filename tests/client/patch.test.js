@@ -1,17 +1,20 @@
 /** Documents as values: the shared vectors, and what only the browser's copy promises. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { applyOps, diff, equal, freeze, merge, PatchError, share, toJson } from '../../client_js/patch.js'
+import { applyOps, diff, merge, share, toJson } from '../../client_js/patch.js'
 import { randomFrom, randomJson, seeded } from './support/random.js'
 import { canonical, vectors } from './support/vectors.js'
 
 const parse = text => JSON.parse(text)
 
-for (const { name, document, ops, result, error } of vectors('apply')) {
+const freeze = value => share(undefined, value)
+const equal = (a, b) => share(a, b) === a
+
+for (const { name, document: given, ops, result, error } of vectors('apply')) {
   test(`apply: ${name}`, () => {
+    const document = freeze(given)
     const before = canonical(document)
-    freeze(document)
-    if (error) assert.throws(() => applyOps(document, ops), PatchError)
+    if (error) assert.throws(() => applyOps(document, ops), TypeError)
     else assert.equal(canonical(applyOps(document, ops)), canonical(result))
     assert.equal(canonical(document), before)
     assert.equal({}.x, undefined)
@@ -20,23 +23,20 @@ for (const { name, document, ops, result, error } of vectors('apply')) {
 
 for (const { name, document, patch, result } of vectors('merge')) {
   test(`merge: ${name}`, () => {
-    freeze(document)
-    assert.equal(canonical(merge(document, patch)), canonical(result))
+    assert.equal(canonical(merge(freeze(document), patch)), canonical(result))
     assert.equal({}.x, undefined)
   })
 }
 
-test('test, move and copy, which a page may send though the wire never brings them', () => {
+test('only what the wire brings is applied here', () => {
   const document = { a: { b: 1 }, list: [1, 2] }
-  assert.deepEqual(applyOps(document, [{ op: 'test', path: '/a', value: { b: 1 } }, { op: 'copy', from: '/a', path: '/c' }]), { ...document, c: { b: 1 } })
-  assert.deepEqual(applyOps(document, [{ op: 'move', from: '/list/0', path: '/list/-' }]).list, [2, 1])
-  assert.deepEqual(applyOps(document, [{ op: 'move', from: '/a/b', path: '/a' }]), { a: 1, list: [1, 2] })
   for (const op of [
-    { op: 'test', path: '/a/b', value: '1' }, { op: 'test', path: '/x', value: 1 }, { op: 'move', from: '/a', path: '/a/b' },
-    { op: 'copy', from: '/x', path: '/y' }, { op: 'sleep', path: '/a' }, { op: 'add', path: '/a' }, { op: 'remove', path: '' },
+    { op: 'test', path: '/a/b', value: 1 }, { op: 'move', from: '/a', path: '/c' }, { op: 'copy', from: '/a', path: '/c' },
+    { op: 'sleep', path: '/a' }, { op: 'add', path: '/a' }, { op: 'remove', path: '' }, { op: 'replace', path: '', value: [] },
     { op: 'add', value: 1 }, {}, null, 'add', 3,
-  ]) assert.throws(() => applyOps(document, [op]), PatchError, JSON.stringify(op))
-  assert.throws(() => applyOps(document, undefined), PatchError)
+  ]) assert.throws(() => applyOps(document, [op]), TypeError, JSON.stringify(op))
+  assert.throws(() => applyOps(document, undefined), TypeError)
+  assert.deepEqual(applyOps(document, [{ op: 'replace', path: '', value: { x: 1 } }]), { x: 1 })
 })
 
 test('what an edit does not touch keeps its identity', () => {
@@ -83,9 +83,9 @@ test('numbers that JSON cannot write are refused, not turned into null', () => {
 test('diff leads from one document to the other, for 3000 random pairs', () => {
   for (let seed = 1; seed <= 3000; seed++) {
     const random = seeded(seed)
-    const old = { a: randomJson(random, 4), b: randomJson(random, 3) }
+    const old = freeze({ a: randomJson(random, 4), b: randomJson(random, 3) })
     const next = randomFrom(random, [() => ({ a: randomJson(random, 4) }), () => tweak(random, old)])()
-    const ops = diff(old, next)
+    const ops = diff(old, share(old, next))
     assert.ok(equal(applyOps(old, ops), next), `seed ${seed}`)
     assert.equal(ops.length === 0, equal(old, next), `seed ${seed}`)
   }
@@ -94,7 +94,7 @@ test('diff leads from one document to the other, for 3000 random pairs', () => {
 test('diff is small where little changed', () => {
   const list = Array.from({ length: 100 }, (_, id) => ({ id }))
   assert.deepEqual(diff({ c: list }, { c: [...list, { id: 100 }] }), [{ op: 'add', path: '/c/100', value: { id: 100 } }])
-  assert.deepEqual(diff({ c: list }, { c: list.toSpliced(50, 1) }), [{ op: 'remove', path: '/c/50' }])
+  assert.deepEqual(diff({ c: list }, { c: list.slice(0, 98) }), [{ op: 'remove', path: '/c/98' }, { op: 'remove', path: '/c/98' }])
   assert.deepEqual(diff({ c: list }, { c: list.with(7, 0) }), [{ op: 'replace', path: '/c/7', value: 0 }])
   assert.deepEqual(diff({ 'a/b~': { n: 1 } }, { 'a/b~': { n: null } }), [{ op: 'replace', path: '/a~1b~0/n', value: null }])
   assert.equal(diff({ c: list }, { c: list.map(({ id }) => ({ id: -id - 1 })) }).length, 1)

@@ -67,9 +67,7 @@ export function fakeSockets() {
 }
 
 /** Lets everything that needs no time happen. */
-export async function settled() {
-  for (let i = 0; i < 12; i++) await undefined
-}
+export const settled = () => new Promise(resolve => { setImmediate(resolve) })
 
 export const snapshot = (position, document, more = {}) => (
   { type: 'snapshot', position, view: '5be01c77', reason: 'new', session: { sid: 's1', user: 'ada' }, document, ...more })

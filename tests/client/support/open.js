@@ -34,3 +34,6 @@ export async function outcome(promise) {
   await settled()
   return came
 }
+
+/** What a promise comes to, looked at later; its rejection is expected from now on. */
+export const later = promise => promise.then(value => ({ value }), error => ({ error }))
