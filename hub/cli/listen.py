@@ -35,7 +35,9 @@ def accepting(listener: socket.socket) -> list[socket.socket]:
     """The same socket several times: the event loop takes one connection a turn from each.
 
     One alone is too few where a turn takes a millisecond and thousands come at once; all at once would be too many.
+    They share one open file with every other worker: it must not wait in ``accept``, not even while this one starts.
     """
+    listener.setblocking(False)  # ``dup`` gives on what this object knows, and sets it for all
     return [listener, *(listener.dup() for _ in range(ACCEPTED_AT_A_TIME - 1))]
 
 

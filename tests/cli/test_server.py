@@ -1,5 +1,6 @@
 """Guarantees of the server: tabs are told to come back, running requests finish, reasons are one line."""
 
+import os
 import signal
 import socket
 import ssl
@@ -12,7 +13,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
 from hub.cli import CommandError, server
-from hub.cli.listen import bound_to, free_port, is_free, listen, url_of
+from hub.cli.listen import accepting, bound_to, free_port, is_free, listen, url_of
 from hub.cli.server import make_config
 from hub.errors import ConfigurationError
 from tests.cli.processes import end_of, eventually, line_of, running
@@ -143,3 +144,15 @@ def test_an_address_that_is_not_ours_is_one_line(bind: str) -> None:
     """Unknown names and foreign addresses."""
     with pytest.raises(CommandError, match=bind):
         listen(bind)
+
+
+def test_a_worker_that_starts_does_not_make_the_others_wait_in_accept() -> None:
+    """They share one open file, and with it whether ``accept`` waits; a socket made of a descriptor knows nothing of it."""
+    with listen("127.0.0.1:0") as listener:
+        inherited = socket.socket(fileno=os.dup(listener.fileno()))
+        several = accepting(inherited)
+        try:
+            assert not any(os.get_blocking(each.fileno()) for each in (listener, *several))
+        finally:
+            for each in several:
+                each.close()
