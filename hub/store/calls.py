@@ -20,7 +20,10 @@ from redis.exceptions import (
 
 from hub.core.mode import Mode
 from hub.errors import HubError, Maintenance, ReadOnly
+from hub.store import keys
+from hub.store.confirming import Confirming
 from hub.store.connecting import Connect
+from hub.store.denied import Denials, is_denial
 from hub.store.durability import CONFIRM_MS, Durability
 from hub.store.lanes import Answered, Command, Lanes, OutcomeUnknown, Reply, Waiting, refuse
 
@@ -30,6 +33,7 @@ LANES = 4  # connections; more batches wait and grow meanwhile
 LANES_TO_ALL = 2
 WATCH_MS = 900
 TRANSIENT = (TryAgainError, ClusterDownError, MasterDownError)
+TRANSIENT_REPLIES = ("BUSY ",)  # somebody's script runs and runs
 READ_ONLY_REPLIES = ("MISCONF", "NOREPLICAS", "OOM")
 
 
@@ -49,6 +53,8 @@ class Calls:
         self._refuse: HubError | None = None
         self.durability = durability or Durability()
         self.replicas = 0
+        self._confirming = Confirming(self._is_confirmed_again)
+        self._denials = Denials()
 
         def lanes(most: int, wait: Callable[[], Command] | None = None) -> Lanes:
             return Lanes(connect, most, failed=self._failed, translate=self._translate, on_time=on_time, wait=wait)
@@ -73,10 +79,22 @@ class Calls:
     async def call_durably(self, *command: Any) -> Answered:
         """The same for a write: answered when it is as durable as configured, or is not so in time; see ``is_durable``.
 
-        What was sent to this in one turn is confirmed together.
+        What was sent to this in one turn is confirmed together. After one that was not, until one is: ``Unconfirmed``
+        at once, and nothing is written.
         """
+        self._confirming.check()
         reply = await self._put(self._durable, command)
-        return reply if isinstance(reply, Answered) else Answered(reply, None)
+        answered = reply if isinstance(reply, Answered) else Answered(reply, None)
+        if not self.is_durable(answered):
+            self._confirming.failed()
+        return answered
+
+    async def _is_confirmed_again(self) -> bool:
+        try:
+            answered = await self._put(self._durable, ("SET", keys.PROBE, "1", "EX", "60"))
+        except (HubError, ResponseError):
+            return False
+        return self.is_durable(answered)
 
     def is_durable(self, answered: Answered) -> bool:
         """Whether it is."""
@@ -112,7 +130,9 @@ class Calls:
         if isinstance(error, ReadOnlyError | OutOfMemoryError) or str(error).startswith(READ_ONLY_REPLIES):
             self._on_failure("read_only")
             return ReadOnly()
-        if isinstance(error, TRANSIENT):
+        if is_denial(error):
+            return self._denials.note(error)
+        if isinstance(error, TRANSIENT) or str(error).startswith(TRANSIENT_REPLIES):
             self._on_failure("maintenance")
             return Maintenance()
         return error
@@ -128,5 +148,6 @@ class Calls:
 
     async def close(self) -> None:
         """Let what is under way arrive, then close the connections."""
+        await self._confirming.stop()
         for lanes in self._all_lanes:
             await lanes.close()

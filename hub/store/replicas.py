@@ -23,6 +23,8 @@ from hub.store.calls import Calls, Reply
 from hub.store.connecting import Connect
 
 EVERY_SECONDS = 1.0
+AGAIN_SECONDS = 0.1  # after one that failed
+LEAST_SECONDS = 1.0  # for the first try
 LATEST_SECONDS = 3.0
 CONFIRM_MS = 900
 
@@ -64,17 +66,33 @@ class Replicas:
 
     async def run(self, is_live: asyncio.Event) -> None:
         """Write and wait, every second; until cancelled."""
-        loop = asyncio.get_running_loop()
         while True:
             await is_live.wait()
-            confirmed_at = loop.time()
-            while is_live.is_set():
-                if await self._is_confirmed():
-                    confirmed_at = loop.time()
-                elif loop.time() - confirmed_at > LATEST_SECONDS and is_live.is_set():
-                    log.warning("replicas_unreachable", extra={"seconds": LATEST_SECONDS})
-                    self._on_isolated("maintenance")
+            await self._watch(is_live)
+
+    async def _watch(self, is_live: asyncio.Event) -> None:
+        """Until the store is not trusted any more, for this reason or another. Tries may take long where packets get
+        lost, so the time is up in the middle of one; but a node that stood still itself tries once before it judges."""
+        loop = asyncio.get_running_loop()
+        latest, has_failed = loop.time() + LATEST_SECONDS, False
+        while is_live.is_set():
+            now = loop.time()
+            if has_failed and now > latest - AGAIN_SECONDS:
+                log.warning("replicas_unreachable", extra={"seconds": LATEST_SECONDS})
+                self._on_isolated("maintenance")
+                return
+            if await self._is_confirmed_by(latest if has_failed else max(latest, now + LEAST_SECONDS)):
+                latest, has_failed = loop.time() + LATEST_SECONDS, False
                 await asyncio.sleep(EVERY_SECONDS)
+            else:
+                has_failed = True
+                await asyncio.sleep(AGAIN_SECONDS)
+
+    async def _is_confirmed_by(self, when: float) -> bool:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout_at(when):
+                return await self._is_confirmed()
+        return False
 
     async def _is_confirmed(self) -> bool:
         try:
