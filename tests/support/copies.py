@@ -37,6 +37,7 @@ class Copy:
         self.reads.set()
         self.receive_bytes = 0  # of the system's buffer, where not the usual
         self._connection: ClientConnection | None = None
+        self._turn = 0  # the node to try next
         self._pending: dict[str, tuple[Message, asyncio.Future[Message]]] = {}
         self._news = asyncio.Condition()
         self._task = asyncio.create_task(self._run())
@@ -78,10 +79,13 @@ class Copy:
         while not self.is_over:
             living = [node for node in self.nodes if node.process.poll() is None]
             try:
-                async with await self._connect(living[0]) as connection:
+                async with await self._connect(living[self._turn % len(living)]) as connection:
                     self._connection = connection
                     await self._listen(connection)
-            except (OSError, InvalidHandshake, ConnectionClosed, TimeoutError):
+            except (InvalidHandshake, ConnectionClosed, TimeoutError):
+                await asyncio.sleep(AGAIN_SECONDS)
+            except OSError:  # it takes no connections, or no more
+                self._turn += 1
                 await asyncio.sleep(AGAIN_SECONDS)
             finally:
                 self._connection = None
