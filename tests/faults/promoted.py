@@ -92,16 +92,18 @@ class Promoted:
 async def stage(durability: str, *, replicas: int = 2, lacks: tuple[str, str] = ("", "")) -> AsyncIterator[Promoted]:
     """Set it up. ``lacks``: cripples of the two nodes."""
     with cluster() as made:
-        async with replicated(made.folder, replicas) as store:
+        async with replicated(made.folder, replicas, is_known=False) as store:
             made.store_url = store.url
-            nodes = [await _node(made, durability, names) for names in lacks]
+            starting = [asyncio.ensure_future(_node(made, durability, names)) for names in lacks]
+            await asyncio.to_thread(store.until_known)
+            nodes = await asyncio.gather(*starting)
             with _killed(nodes):
                 async with Load(made, nodes, 0.0) as load:
                     yield Promoted(store, nodes, load)
 
 
 async def _node(made: Cluster, durability: str, cripples: str) -> Node:
-    return await asyncio.to_thread(lambda: made.node(CRIPPLED, HUB_DURABILITY=durability, CRIPPLES=cripples))
+    return await asyncio.to_thread(lambda: made.node(CRIPPLED, port=None, HUB_DURABILITY=durability, CRIPPLES=cripples))
 
 
 @contextmanager

@@ -126,7 +126,7 @@ def wait_for(fact: Callable[[], Any], seconds: float = SECONDS) -> None:
 
 class Replicated:
     """All of them. Its methods wait; from a test they are called with ``asyncio.to_thread``, ``start`` excepted (the
-    processes end with the thread that started them)."""
+    processes end with the thread that started them). Until ``until_known`` sentinels promote nobody."""
 
     def __init__(self, folder: Path, replicas: int = 2, more: list[str] | None = None) -> None:
         self.folder, self.more = folder, more or []
@@ -139,7 +139,7 @@ class Replicated:
         return f"redis+sentinel://{','.join(f'127.0.0.1:{each.port}' for each in self.sentinels)}/{NAME}"
 
     def start(self) -> None:
-        """Start all, and wait until everybody knows everybody."""
+        """Start all of them."""
         primary, *replicas = self.servers
         primary.start()
         for replica in replicas:
@@ -147,6 +147,9 @@ class Replicated:
         wait_for(lambda: self.copies_of(primary) == len(replicas))
         for number, sentinel in enumerate(self.sentinels):
             sentinel.start(*self.sentinel_lines(primary, is_first=number == 0))
+
+    def until_known(self) -> None:
+        """Until every sentinel knows all others and all replicas."""
         wait_for(lambda: all(self._knows_all(sentinel) for sentinel in self.sentinels))
 
     def sentinel_lines(self, primary: Server, *, is_first: bool) -> list[str]:
@@ -223,9 +226,9 @@ class Replicated:
         assert await asyncio.to_thread(primary.ask, "CLIENT", "KILL", "TYPE", "replica")
         return behind
 
-    async def fail_over(self, behind: Sequence[Server] = ()) -> Server:
+    async def fail_over(self, behind: Sequence[Server] = (), *, is_last: bool = False) -> Server:
         """``kill -9`` of the primary, then those ``behind`` go on; it comes back as a replica of the one promoted,
-        which is the answer."""
+        which is the answer. The last one is not waited for until it has."""
         if behind:
             old = next(server for server in self.servers if server.is_running and server not in behind)
         else:
@@ -235,7 +238,8 @@ class Replicated:
             replica.signal(signal.SIGCONT)
         new = await asyncio.to_thread(self.until_moved, old)
         old.start(f"replicaof 127.0.0.1 {new.port}")  # on this thread
-        await asyncio.to_thread(wait_for, self.is_whole)
+        if not is_last:
+            await asyncio.to_thread(wait_for, self.is_whole)
         return new
 
     def stop(self) -> None:
@@ -247,11 +251,13 @@ class Replicated:
 
 
 @asynccontextmanager
-async def replicated(folder: Path, replicas: int = 2) -> AsyncIterator[Replicated]:
-    """Started, and killed in the end."""
+async def replicated(folder: Path, replicas: int = 2, *, is_known: bool = True) -> AsyncIterator[Replicated]:
+    """Started, and killed in the end; ``is_known``: once sentinels can promote a replica."""
     made = Replicated(folder, replicas)
     try:
         made.start()  # on this thread
+        if is_known:
+            await asyncio.to_thread(made.until_known)
         yield made
     finally:
         await asyncio.to_thread(made.stop)
