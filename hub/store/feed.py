@@ -23,7 +23,7 @@ from hub.core.position import Position
 from hub.errors import HubError
 from hub.store import keys
 from hub.store.calls import Calls
-from hub.store.connecting import Connect, establish
+from hub.store.connecting import Connect, cut, establish
 from hub.store.store_url import Address
 from hub.telemetry.security import SecurityEvent, note
 
@@ -105,7 +105,7 @@ class Feed:
         self.is_delivering = False
         self._up.clear()
         if self._connection is not None:
-            task = asyncio.ensure_future(self._connection.disconnect(nowait=True))
+            task = asyncio.ensure_future(cut(self._connection))
             self._closing.add(task)
             task.add_done_callback(self._closing.discard)
 
@@ -144,7 +144,7 @@ class Feed:
         finally:
             if probing is not None:
                 probing.cancel()
-            await connection.disconnect(nowait=True)
+            await cut(connection)
             for channel in list(self._awaited):
                 self._confirm(channel)
 
@@ -216,5 +216,5 @@ class Feed:
             await asyncio.sleep(PROBE_EVERY_SECONDS)
             if loop.time() - self._probe_heard_at > PROBE_LATEST_SECONDS:
                 self.is_delivering = False
-                await connection.disconnect(nowait=True)
+                await cut(connection)
                 return

@@ -14,6 +14,8 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 from unittest.mock import patch
 
+from tests.support.namespaces import enter
+
 SKEW_SECONDS = 300.0
 LATE_SECONDS = 0.1
 
@@ -258,7 +260,9 @@ CRIPPLES = {
 
 
 def main() -> int:
-    """Cripple, then run the hub."""
+    """Cripple, then run the hub; in the network that ``NETNS`` names, if it does."""
+    if place := os.environ.get("NETNS"):
+        enter(place)
     wanted = [name for name in os.environ.get("CRIPPLES", "").split(",") if name]
     for name in sorted(wanted, key=list(CRIPPLES).index):
         CRIPPLES[name]()

@@ -97,7 +97,7 @@ async def stage(durability: str, *, replicas: int = 2, lacks: tuple[str, str] = 
             starting = [asyncio.ensure_future(_node(made, durability, names)) for names in lacks]
             await asyncio.to_thread(store.until_known)
             nodes = await asyncio.gather(*starting)
-            with _killed(nodes):
+            with killed(nodes):
                 async with Load(made, nodes, 0.0) as load:
                     yield Promoted(store, nodes, load)
 
@@ -107,7 +107,7 @@ async def _node(made: Cluster, durability: str, cripples: str) -> Node:
 
 
 @contextmanager
-def _killed(nodes: list[Node]) -> Iterator[None]:
+def killed(nodes: list[Node]) -> Iterator[None]:
     """In the end, before the store goes, so that they leave in peace."""
     try:
         yield
