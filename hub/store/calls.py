@@ -141,10 +141,9 @@ class Calls:
     def _all_lanes(self) -> list[Lanes]:
         return list({id(lanes): lanes for lanes in (self._plain, self._durable, self._to_all, self._to_any)}.values())
 
-    async def drop(self) -> None:
-        """No connection made until now is used again."""
-        for lanes in self._all_lanes:
-            await lanes.drop()
+    def drop(self) -> asyncio.Future[Any]:
+        """No connection made until now is used again, from this moment on; when they are closed."""
+        return asyncio.gather(*(lanes.drop() for lanes in self._all_lanes))
 
     async def close(self) -> None:
         """Let what is under way arrive, then close the connections."""

@@ -122,6 +122,12 @@ async def establish(connection: AbstractConnection) -> None:
     await connection.connect()  # type: ignore[no-untyped-call]
 
 
+def address_of(connection: AbstractConnection | None) -> Address | None:
+    """The server at the other end, where it has one."""
+    host, port = getattr(connection, "host", None), getattr(connection, "port", 0)
+    return None if host is None else (host, port)
+
+
 async def cut(connection: AbstractConnection) -> None:
     """Close it so that whoever reads from it notices at once. Over TLS an ordinary close waits half a minute for an
     answer that never comes where packets get lost."""

@@ -23,7 +23,7 @@ from hub.core.position import Position
 from hub.errors import HubError
 from hub.store import keys
 from hub.store.calls import Calls
-from hub.store.connecting import Connect, cut, establish
+from hub.store.connecting import Connect, address_of, cut, establish
 from hub.store.store_url import Address
 from hub.telemetry.security import SecurityEvent, note
 
@@ -97,8 +97,7 @@ class Feed:
     @property
     def address(self) -> Address | None:
         """The server it is connected to, where it knows."""
-        host, port = getattr(self._connection, "host", None), getattr(self._connection, "port", 0)
-        return None if host is None else (host, port)
+        return address_of(self._connection)
 
     def drop(self) -> None:
         """The store may be elsewhere by now: what comes over this connection counts as lost."""

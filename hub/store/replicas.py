@@ -20,7 +20,8 @@ from hub.core.mode import Mode
 from hub.errors import ConfigurationError, HubError
 from hub.store import keys
 from hub.store.calls import Calls, Reply
-from hub.store.connecting import Connect
+from hub.store.connecting import Connect, address_of
+from hub.store.store_url import Address
 
 EVERY_SECONDS = 1.0
 AGAIN_SECONDS = 0.1  # after one that failed
@@ -102,7 +103,9 @@ class Replicas:
             answered = await self._calls.call_to_any("SET", keys.PROBE, "1", "EX", "60")
         except (HubError, ResponseError):
             return False
-        return _is_at_one(answered.copies) or await self._is_vouched_for()
+        if _is_at_one(answered.copies):
+            return True
+        return self._sentinels is not None and await self._is_vouched_for(self._sentinels.current)
 
     async def _count(self) -> None:
         try:
@@ -119,10 +122,10 @@ class Replicas:
     def _may_be_isolated(self) -> bool:
         return self._calls.replicas > 0
 
-    async def _is_vouched_for(self) -> bool:
-        if self._sentinels is None or self._sentinels.current is None:
+    async def _is_vouched_for(self, address: Address | None) -> bool:
+        if self._sentinels is None or address is None:
             return False
-        if await self._sentinels.do_most_name(self._sentinels.current):
+        if await self._sentinels.do_most_name(address):
             return True
         with contextlib.suppress(RedisError, OSError):
             await self._sentinels.primary()  # if another one is by now, that is told to whom it concerns
@@ -139,14 +142,16 @@ class Replicas:
             await _ask(connection, "SET", keys.PROBE, "1", "EX", "60")
             copies = await _ask(connection, "WAIT", 1, CONFIRM_MS)
         except ReadOnlyError:
-            return True  # a replica that was named as the store: it can be read
+            return (
+                self._sentinels is None
+            )  # a replica that was named as the store can be read; one that became one, not
         except NoPermissionError:
             return True
         except RedisConnectionError:
             raise
         except ResponseError:
             copies = 0
-        return _is_at_one(copies) or await self._is_vouched_for()
+        return _is_at_one(copies) or await self._is_vouched_for(address_of(connection))
 
 
 def _is_at_one(copies: Reply) -> bool:
