@@ -38,7 +38,7 @@ async def examine(url: str, tls: StoreTls, durability: str = "local") -> list[Fi
         await check(connect)
         began = time.perf_counter()
         async with asyncio.timeout(SECONDS), _connected(connect) as connection:
-            await _ask(connection, "PING")
+            await _ask(connection, "TIME")  # and not PING, which a store whose disk is full refuses
             took = time.perf_counter() - began
             found = [Finding("store", "ok", f"{at} answers, {took * 1000:.1f} ms to connect and ask")]
             found += await _described(connection, durability)

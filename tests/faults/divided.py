@@ -71,17 +71,15 @@ def _born_in(machine: Namespace) -> Callable[[], None]:
 class Divided(Promoted):
     """One run on all these machines."""
 
-    net: Network | None = None
+    net: Network
 
     def part(self, *machines: int) -> float:
         """Cut these off from the others; when."""
-        assert self.net is not None
         self.net.part(*machines)
         return time.monotonic()
 
     def join(self) -> float:
         """Everybody reaches everybody again; when."""
-        assert self.net is not None
         self.net.join()
         return time.monotonic()
 
@@ -126,7 +124,7 @@ async def divided(lacks: tuple[str, str] = ("", "")) -> AsyncIterator[Divided]:
                 nodes = await asyncio.gather(*starting)
                 with killed(nodes):
                     async with Load(made, nodes, 0.0) as load:
-                        yield Divided(store, nodes, load, net=net)
+                        yield Divided(nodes, load, store, net)
         finally:
             await asyncio.to_thread(store.stop)
 

@@ -10,9 +10,10 @@ from typing import Any
 
 import pytest
 
+from tests.faults.busy import BACK_SECONDS
 from tests.faults.divided import NODES, OTHERS, PRIMARY, Answers, Divided, divided
 from tests.faults.lengths import IS_LONG
-from tests.faults.promoted import BACK_SECONDS, QUIET_SECONDS
+from tests.faults.promoted import QUIET_SECONDS
 from tests.support.load import Track, new_key
 from tests.support.waiting import eventually
 

@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 
 from hub.core.json import equal
+from tests.faults.busy import BACK_SECONDS
 from tests.faults.lengths import IS_LONG
-from tests.faults.promoted import BACK_SECONDS, FEED_SECONDS, QUIET_SECONDS, Promoted, stage
+from tests.faults.promoted import FEED_SECONDS, QUIET_SECONDS, Promoted, stage
 from tests.support.answers import good, problem
 from tests.support.histories import documents, losses_are_told, lost_of
 from tests.support.load import Track
