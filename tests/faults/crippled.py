@@ -197,6 +197,22 @@ def illiterate() -> None:
     patch.object(Calls, "_translate", lambda _, error: error).start()
 
 
+def doubtful() -> None:
+    """A store that does not answer is taken for one that knows nobody."""
+    from hub.errors import Unavailable
+    from hub.store.store import Store
+
+    read = Store.read
+
+    async def read_or_not(self: Store, sid: str) -> Any:
+        try:
+            return await read(self, sid)
+        except Unavailable:
+            return None
+
+    patch.object(Store, "read", read_or_not).start()
+
+
 async def _done(*_: object) -> None:
     pass
 
@@ -255,6 +271,7 @@ CRIPPLES = {
         unwatched,
         beside,
         illiterate,
+        doubtful,
     )
 }
 

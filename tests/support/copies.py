@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import random
 import socket
 import time
 from collections.abc import Sequence
@@ -23,6 +24,7 @@ from tests.support.tabs import bearer
 
 Message = dict[str, Any]
 AGAIN_SECONDS = 0.05
+DRAINED = 4001
 
 
 class Copy:
@@ -124,6 +126,8 @@ class Copy:
             pass
         self.is_over = (connection.close_code or 0) >= 4500
         await self._take({"type": "closed", "code": connection.close_code})
+        if connection.close_code == DRAINED:  # the reason says over how many ms those who come back shall spread
+            await asyncio.sleep(random.uniform(0, int(connection.close_reason or 0) / 1000))
 
     async def _take(self, message: Message) -> None:
         self.story.frames.append(Frame(time.monotonic(), message))
