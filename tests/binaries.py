@@ -18,11 +18,14 @@ from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 
+from tests.support.namespaces import why_not
+
 OLDEST_NODE = 20
 OLDEST_NODE_OF_THE_PROVIDER = 22
 PROVIDER = Path(__file__).parent / "idp"
 SERVERS = ("nginx", "caddy", "haproxy")
 COMPOSE, COMPOSE_TEST = "docker-compose", "tests/deploy/test_compose.py::test_docker_compose_accepts_it"
+NETNS_TEST = "tests/faults/test_divided.py"
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 
 
@@ -125,26 +128,31 @@ def _locked() -> str:
     return hashlib.sha256((PROVIDER / "package-lock.json").read_bytes()).hexdigest()
 
 
-def without_servers() -> list[str]:
-    """Options of pytest that leave out what this machine lacks the servers for, and says so on stderr."""
+def without_what_is_missing() -> list[str]:
+    """Options of pytest that leave out what this machine lacks the servers or the rights for, and says so on stderr."""
+    options, unfit = list[str](), list[str]()
     missing = [name for name in SERVERS if shutil.which(name) is None]
-    if not missing and shutil.which(COMPOSE) is None:
+    if missing:
+        unfit.append("proxies")
+        print(f"tests/deploy is left out: no {', '.join(missing)} (apt install {' '.join(SERVERS)})", file=sys.stderr)
+    elif shutil.which(COMPOSE) is None:
+        options += ["--deselect", COMPOSE_TEST]
         print(f"{COMPOSE_TEST} is left out: no {COMPOSE} (apt install {COMPOSE})", file=sys.stderr)
-        return ["--deselect", COMPOSE_TEST]
-    if not missing:
-        return []
-    print(f"tests/deploy is left out: no {', '.join(missing)} (apt install {' '.join(SERVERS)})", file=sys.stderr)
-    return ["-m", "not proxies"]
+    if (why := why_not()) is not None:
+        unfit.append("netns")
+        print(f"{NETNS_TEST} is left out: {why}", file=sys.stderr)
+    return [*options, *(["-m", " and ".join(f"not {mark}" for mark in unfit)] if unfit else [])]
 
 
 def main(wanted: str) -> int:
     """Print the path of ``node``, ``browser`` or ``provider`` (packages); 1 and why on stderr if it cannot be had.
 
-    ``servers`` prints the options with which pytest leaves out what needs proxies that are not installed.
+    ``servers`` prints the options with which pytest leaves out what needs proxies that are not installed, or network
+    namespaces that cannot be made.
     """
     try:
         if wanted == "servers":
-            print(*map(shlex.quote, without_servers()))
+            print(*map(shlex.quote, without_what_is_missing()))
             return 0
         if wanted == "node":
             print(node())

@@ -39,7 +39,8 @@ async def replace(made: Cluster, node: Node, number: int) -> None:
 async def roll(count: int, number: int, times: int) -> tuple[Load, Track, list[str]]:
     """Replace so many nodes in turn. What does not hold, and requests that were sent and never answered."""
     with cluster() as made:
-        nodes = [await asyncio.to_thread(lambda: made.node(CRIPPLED)) for _ in range(count)]
+        starting = (asyncio.to_thread(lambda: made.node(CRIPPLED, port=None)) for _ in range(count))
+        nodes = await asyncio.gather(*starting)
         async with Load(made, nodes, 0.0) as load:
             busy = Busy(nodes, load)
             track = await load.track("ada", [*nodes, *nodes])

@@ -34,6 +34,7 @@ class Namespace:
         if not becomes(lambda: self._holder.poll() is not None or Path(self.path).readlink() != own, START_SECONDS):
             raise TimeoutError
         if self._holder.poll() is not None:
+            self._holder.communicate()
             raise PermissionError("network namespaces cannot be made here")
         return self
 
