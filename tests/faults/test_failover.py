@@ -165,11 +165,11 @@ async def test_without_reading_again_tabs_go_on_showing_what_is_lost(row: Callab
         assert caught, found[:5]
 
 
-async def stand_still(made: Promoted) -> None:
+async def stand_still(made: Promoted, seconds: float = 0.0) -> None:
     """SIGSTOP for longer than sentinels wait; then the old primary is back, and does not know that it is deposed."""
     old = await asyncio.to_thread(lambda: made.store.primary)
     old.signal(signal.SIGSTOP)
-    await asyncio.gather(asyncio.to_thread(made.store.until_moved, old), asyncio.sleep(FROZEN_SECONDS))
+    await asyncio.gather(asyncio.to_thread(made.store.until_moved, old), asyncio.sleep(seconds))
     old.signal(signal.SIGCONT)
     await made.until_more(40)
 
@@ -179,7 +179,7 @@ async def test_a_primary_that_stands_still_is_replaced_or_waited_for(row: Callab
     async with stage("replicated:1") as made:
         living, ending = await made.living(), await made.ending()
         async with made.busy(living, ending):
-            await stand_still(made)
+            await stand_still(made, FROZEN_SECONDS)
             await made.load.end(ending, 0, FEED_SECONDS)
         found = await made.settle()
         note(row("primary frozen"), made, found, 1)

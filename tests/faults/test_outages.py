@@ -114,6 +114,7 @@ async def place(cripples: str) -> AsyncIterator[tuple[Cluster, StoreProxy, Brows
     with EchoApp() as app, cluster() as made:
         async with StoreProxy(made.folder, made.store_url) as proxy, AsyncExitStack() as stack:
             settings = {"HUB_STORE_URL": proxy.url, "HUB_APPS__A__UPSTREAM": app.url, "CRIPPLES": cripples}
+            settings["HUB_LIMITS__LOGINS_PER_MINUTE"] = "0"
             node = await asyncio.to_thread(lambda: made.node(CRIPPLED, port=None, **settings))
             client = await stack.enter_async_context(httpx.AsyncClient(base_url=node.url, timeout=30))
             await browser_log_in(made, node, client, user="ada")
