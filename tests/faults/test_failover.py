@@ -171,6 +171,7 @@ async def stand_still(made: Promoted, seconds: float = 0.0) -> None:
     old.signal(signal.SIGSTOP)
     await asyncio.gather(asyncio.to_thread(made.store.until_moved, old), asyncio.sleep(seconds))
     old.signal(signal.SIGCONT)
+    await made.until_ready()
     await made.until_more(40)
 
 

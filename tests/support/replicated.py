@@ -18,7 +18,9 @@ from pathlib import Path
 from typing import Any
 
 from redis import Redis
+from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
+from redis.retry import Retry
 
 from hub.store.embedded import _die_with_parent
 from tests.support.nodes import free_port
@@ -84,9 +86,8 @@ class Server:
 
     def ask(self, *command: Any) -> Any:
         """One command, on a connection of its own; ``None`` where nothing answers."""
-        client: Any = Redis(
-            unix_socket_path=str(self.socket), protocol=2, socket_timeout=1, socket_connect_timeout=1, **self.options
-        )
+        once: dict[str, Any] = {"socket_timeout": 1, "socket_connect_timeout": 1, "retry": Retry(NoBackoff(), 0)}
+        client: Any = Redis(unix_socket_path=str(self.socket), protocol=2, **once, **self.options)
         client.response_callbacks.clear()  # answers as they are
         try:
             return client.execute_command(*command)
