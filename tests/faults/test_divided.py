@@ -77,7 +77,6 @@ async def cut_off_the_primary(made: Divided, track: Track) -> tuple[float, float
         await made.until_more(20)
         back = made.join()
         await eventually(lambda: _has_said(answers, 200, back), BACK_SECONDS)
-        await asyncio.to_thread(made.store.until_moved, old)
     assert {status for _, status in answers.said} <= {200, 503}
     return answers.last(200, cut, back), goes_on
 
