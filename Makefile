@@ -50,10 +50,10 @@ check: setup
 	$(VENV)/bin/ruff check
 	$(VENV)/bin/ruff format --check
 	$(VENV)/bin/mypy hub tests demo_apps
-	$(PYTEST) -m 'not (edge or e2e or browser or faults or proxies)' --ignore tests/fuzz
+	$(PYTEST) -m 'not (edge or e2e or browser or faults or proxies or netns or redis_server)' --ignore tests/fuzz
 
 faults: setup
-	FAULTS=long $(PYTEST) tests/faults --timeout 300
+	servers=$$($(PY) -m tests.binaries servers) && eval "FAULTS=long $(PYTEST) $$servers tests/faults --timeout 300"
 
 mutants: setup browser provider
 	$(PY) -m tests.security.mutate $(ROWS)

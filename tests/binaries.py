@@ -18,15 +18,19 @@ from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 
+from tests.support.namespaces import why_not
+
 OLDEST_NODE = 20
 OLDEST_NODE_OF_THE_PROVIDER = 22
 PROVIDER = Path(__file__).parent / "idp"
 CLIENT = Path(__file__).parent / "client"
 SERVERS = ("nginx", "caddy", "haproxy")
+REDIS = "redis-server"
 ALONE = {  # each leaves out what needs it, and no more
     "docker-compose": "tests/deploy/test_compose.py::test_docker_compose_accepts_it",
     "prometheus": "tests/deploy/test_prometheus.py",
 }
+NETNS_TEST = "tests/faults/test_divided.py"
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 
 
@@ -153,28 +157,35 @@ def _locked(folder: Path) -> str:
     return hashlib.sha256((folder / "package-lock.json").read_bytes()).hexdigest()
 
 
-def without_servers() -> list[str]:
-    """Options of pytest that leave out what this machine lacks the servers for, and says so on stderr."""
+def without_what_is_missing() -> list[str]:
+    """Options of pytest that leave out what this machine lacks the servers or the rights for, and says so on stderr."""
+    options, unfit = list[str](), list[str]()
     missing = [name for name in SERVERS if shutil.which(name) is None]
     if missing:
+        unfit.append("proxies")
         print(f"tests/deploy is left out: no {', '.join(missing)} (apt install {' '.join(SERVERS)})", file=sys.stderr)
-        return ["-m", "not proxies"]
-    options = []
-    for name, tests in ALONE.items():
+    for name, tests in ALONE.items() if not missing else ():
         if shutil.which(name) is None:
-            print(f"{tests} is left out: no {name} (apt install {name})", file=sys.stderr)
             options += ["--deselect", tests]
-    return options
+            print(f"{tests} is left out: no {name} (apt install {name})", file=sys.stderr)
+    if shutil.which(REDIS) is None:
+        unfit.append("redis_server")
+        print(f"what needs a store that speaks TLS is left out: no {REDIS} (apt install {REDIS})", file=sys.stderr)
+    if (why := why_not()) is not None:
+        unfit.append("netns")
+        print(f"{NETNS_TEST} is left out: {why}", file=sys.stderr)
+    return [*options, *(["-m", " and ".join(f"not {mark}" for mark in unfit)] if unfit else [])]
 
 
 def main(wanted: str) -> int:
     """Print the path of ``node``, ``browser``, ``provider`` or ``client`` (packages); 1 and why on stderr if it fails.
 
-    ``servers`` prints the options with which pytest leaves out what needs proxies that are not installed.
+    ``servers`` prints the options with which pytest leaves out what needs proxies that are not installed, or network
+    namespaces that cannot be made.
     """
     try:
         if wanted == "servers":
-            print(*map(shlex.quote, without_servers()))
+            print(*map(shlex.quote, without_what_is_missing()))
             return 0
         if wanted == "node":
             print(node())

@@ -20,7 +20,10 @@ from redis.exceptions import (
 
 from hub.core.mode import Mode
 from hub.errors import HubError, Maintenance, ReadOnly
+from hub.store import keys
+from hub.store.confirming import Confirming
 from hub.store.connecting import Connect
+from hub.store.denied import Denials, is_denial
 from hub.store.durability import CONFIRM_MS, Durability
 from hub.store.lanes import Answered, Command, Lanes, OutcomeUnknown, Reply, Waiting, refuse
 from hub.telemetry import metrics
@@ -31,6 +34,7 @@ LANES = 4  # connections; more batches wait and grow meanwhile
 LANES_TO_ALL = 2
 WATCH_MS = 900
 TRANSIENT = (TryAgainError, ClusterDownError, MasterDownError)
+TRANSIENT_REPLIES = ("BUSY ",)  # somebody's script runs and runs
 READ_ONLY_REPLIES = ("MISCONF", "NOREPLICAS", "OOM")
 
 
@@ -50,6 +54,8 @@ class Calls:
         self._refuse: HubError | None = None
         self.durability = durability or Durability()
         self.replicas = 0
+        self._confirming = Confirming(self._is_confirmed_again)
+        self._denials = Denials()
 
         def lanes(most: int, wait: Callable[[], Command] | None = None) -> Lanes:
             return Lanes(connect, most, failed=self._failed, translate=self._translate, on_time=on_time, wait=wait)
@@ -74,10 +80,22 @@ class Calls:
     async def call_durably(self, *command: Any) -> Answered:
         """The same for a write: answered when it is as durable as configured, or is not so in time; see ``is_durable``.
 
-        What was sent to this in one turn is confirmed together.
+        What was sent to this in one turn is confirmed together. After one that was not, until one is: ``Unconfirmed``
+        at once, and nothing is written.
         """
+        self._confirming.check()
         reply = await self._put(self._durable, command)
-        return reply if isinstance(reply, Answered) else Answered(reply, None)
+        answered = reply if isinstance(reply, Answered) else Answered(reply, None)
+        if not self.is_durable(answered):
+            self._confirming.failed()
+        return answered
+
+    async def _is_confirmed_again(self) -> bool:
+        try:
+            answered = await self._put(self._durable, ("SET", keys.PROBE, "1", "EX", "60"))
+        except (HubError, ResponseError):
+            return False
+        return self.is_durable(answered)
 
     def is_durable(self, answered: Answered) -> bool:
         """Whether it is."""
@@ -116,7 +134,9 @@ class Calls:
             self._on_failure("read_only")
             metrics.STORE_FAILURES.add("read_only")
             return ReadOnly()
-        if isinstance(error, TRANSIENT):
+        if is_denial(error):
+            return self._denials.note(error)
+        if isinstance(error, TRANSIENT) or str(error).startswith(TRANSIENT_REPLIES):
             self._on_failure("maintenance")
             metrics.STORE_FAILURES.add("transient")
             return Maintenance()
@@ -126,12 +146,12 @@ class Calls:
     def _all_lanes(self) -> list[Lanes]:
         return list({id(lanes): lanes for lanes in (self._plain, self._durable, self._to_all, self._to_any)}.values())
 
-    async def drop(self) -> None:
-        """No connection made until now is used again."""
-        for lanes in self._all_lanes:
-            await lanes.drop()
+    def drop(self) -> asyncio.Future[Any]:
+        """No connection made until now is used again, from this moment on; when they are closed."""
+        return asyncio.gather(*(lanes.drop() for lanes in self._all_lanes))
 
     async def close(self) -> None:
         """Let what is under way arrive, then close the connections."""
+        await self._confirming.stop()
         for lanes in self._all_lanes:
             await lanes.close()

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import ssl
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -119,6 +120,21 @@ def _sentinel_connector(at: StoreUrl, context: ssl.SSLContext | None) -> Connect
 async def establish(connection: AbstractConnection) -> None:
     """Connect and greet. Raises ``RedisError`` or ``OSError``."""
     await connection.connect()  # type: ignore[no-untyped-call]
+
+
+def address_of(connection: AbstractConnection | None) -> Address | None:
+    """The server at the other end, where it has one."""
+    host, port = getattr(connection, "host", None), getattr(connection, "port", 0)
+    return None if host is None else (host, port)
+
+
+async def cut(connection: AbstractConnection) -> None:
+    """Close it so that whoever reads from it notices at once. Over TLS an ordinary close waits half a minute for an
+    answer that never comes where packets get lost."""
+    writer: asyncio.StreamWriter | None = connection._writer  # noqa: SLF001 - redis-py only ever closes politely
+    if writer is not None:
+        writer.transport.abort()
+    await connection.disconnect(nowait=True)
 
 
 async def check(connect: Connect) -> None:

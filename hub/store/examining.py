@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import re
 import time
 from collections.abc import AsyncIterator, Mapping
 
@@ -18,6 +19,7 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 from hub.core.finding import Finding, State
 from hub.errors import ConfigurationError
 from hub.store.connecting import Connect, StoreTls, check, connector, establish
+from hub.store.durability import Durability
 from hub.store.rehearsing import rehearse
 from hub.store.store_url import StoreUrl
 
@@ -26,6 +28,7 @@ OLDEST_WITH_WAITAOF = (7, 2)
 SECONDS = 5.0
 SKEW_TO_MIND, SKEW_TO_REFUSE = 2.0, 60.0  # seconds
 FULL, NEARLY_FULL = 0.95, 0.75  # of the memory there is
+_REPLICA = re.compile(r"slave\d+")
 
 
 async def examine(url: str, tls: StoreTls, durability: str = "local") -> list[Finding]:
@@ -35,7 +38,7 @@ async def examine(url: str, tls: StoreTls, durability: str = "local") -> list[Fi
         await check(connect)
         began = time.perf_counter()
         async with asyncio.timeout(SECONDS), _connected(connect) as connection:
-            await _ask(connection, "PING")
+            await _ask(connection, "TIME")  # and not PING, which a store whose disk is full refuses
             took = time.perf_counter() - began
             found = [Finding("store", "ok", f"{at} answers, {took * 1000:.1f} ms to connect and ask")]
             found += await _described(connection, durability)
@@ -105,8 +108,11 @@ def read_info(answer: bytes) -> dict[str, str]:
 
 
 def judge(info: Mapping[str, str], durability: str = "local") -> list[Finding]:
-    """Version, role, memory and persistence of a store that described itself like this."""
-    return [_version(info, durability), _role(info), _policy(info), _memory(info), _persistence(info, durability)]
+    """Version, role, memory and persistence of a store that described itself like this; its replicas where they are
+    waited for."""
+    found = [_version(info, durability), _role(info), _policy(info), _memory(info), _persistence(info, durability)]
+    wanted = Durability.parse(durability).replicas
+    return [*found, *_replicas(info, wanted)] if wanted else found
 
 
 def _version(info: Mapping[str, str], durability: str) -> Finding:
@@ -129,6 +135,20 @@ def _role(info: Mapping[str, str]) -> Finding:
         return Finding("store role", "failed", said, "name the primary in store_url")
     replicas = info.get("connected_slaves", "0")
     return Finding("store role", "ok", f"primary, {replicas} replica{'' if replicas == '1' else 's'}")
+
+
+def _replicas(info: Mapping[str, str], wanted: int) -> list[Finding]:
+    """Those that follow, against ``replicated:N``; and whether a primary that is cut off from them stops writing."""
+    name, listed = "store replicas", [said for key, said in info.items() if _REPLICA.fullmatch(key)]
+    count = sum("state=online" in said for said in listed)
+    said = f"{count} in step, replicated:{wanted} waits for {wanted}"
+    if count < wanted:
+        to_do = f"start {wanted - count} more, or lower N in durability: nothing can be confirmed like this"
+        return [Finding(name, "failed", f"{said}: every commit would be answered 503 unconfirmed", to_do)]
+    if "min_slaves_good_slaves" not in info:
+        said += "; min-replicas-to-write is not set: a primary that is cut off goes on writing what will be lost"
+        return [Finding(name, "warn", said, f"CONFIG SET min-replicas-to-write {wanted}, and in its file")]
+    return [Finding(name, "ok", said)]
 
 
 def _policy(info: Mapping[str, str]) -> Finding:

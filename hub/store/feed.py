@@ -24,7 +24,7 @@ from hub.core.position import Position
 from hub.errors import HubError
 from hub.store import keys
 from hub.store.calls import Calls
-from hub.store.connecting import Connect, establish
+from hub.store.connecting import Connect, address_of, cut, establish
 from hub.store.store_url import Address
 from hub.telemetry import metrics
 from hub.telemetry.security import SecurityEvent, note
@@ -104,15 +104,14 @@ class Feed:
     @property
     def address(self) -> Address | None:
         """The server it is connected to, where it knows."""
-        host, port = getattr(self._connection, "host", None), getattr(self._connection, "port", 0)
-        return None if host is None else (host, port)
+        return address_of(self._connection)
 
     def drop(self) -> None:
         """The store may be elsewhere by now: what comes over this connection counts as lost."""
         self.is_delivering = False
         self._up.clear()
         if self._connection is not None:
-            task = asyncio.ensure_future(self._connection.disconnect(nowait=True))
+            task = asyncio.ensure_future(cut(self._connection))
             self._closing.add(task)
             task.add_done_callback(self._closing.discard)
 
@@ -152,7 +151,7 @@ class Feed:
         finally:
             if probing is not None:
                 probing.cancel()
-            await connection.disconnect(nowait=True)
+            await cut(connection)
             for channel in list(self._awaited):
                 self._confirm(channel)
 
@@ -226,5 +225,5 @@ class Feed:
             await asyncio.sleep(PROBE_EVERY_SECONDS)
             if loop.time() - self._probe_heard_at > PROBE_LATEST_SECONDS:
                 self.is_delivering = False
-                await connection.disconnect(nowait=True)
+                await cut(connection)
                 return

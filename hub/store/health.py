@@ -95,7 +95,7 @@ class Health:
                 await connection.disconnect(nowait=True)
 
     async def _ask(self, connection: AbstractConnection) -> Mode:
-        await connection.send_command("PING")
+        await connection.send_command("GET", keys.PROBE)  # a store whose disk is full refuses PING as well
         await connection.read_response()
         if not await self.is_trusted(connection):
             return "maintenance"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
 from redis.asyncio.connection import AbstractConnection
@@ -172,12 +172,11 @@ class Lanes:
         for waiting in batch:
             _settle(waiting.future, OutcomeUnknown() if was_sent else Maintenance())
 
-    async def drop(self) -> None:
-        """No connection made until now is used again."""
+    def drop(self) -> Coroutine[Any, Any, None]:
+        """No connection made until now is used again, from this moment on; awaited, those that are idle are closed."""
         self._generation += 1
         idle, self._idle = self._idle, []
-        for connection, _ in idle:
-            await connection.disconnect(nowait=True)
+        return _close([connection for connection, _ in idle])
 
     async def close(self) -> None:
         """Let what is under way arrive, then close the connections."""
@@ -186,6 +185,11 @@ class Lanes:
         for connection, _ in self._idle:
             await connection.disconnect()
         self._idle.clear()
+
+
+async def _close(connections: Sequence[AbstractConnection]) -> None:
+    for connection in connections:
+        await connection.disconnect(nowait=True)
 
 
 async def _read_copies(connection: AbstractConnection) -> Reply:

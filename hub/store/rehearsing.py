@@ -146,6 +146,8 @@ async def _say(connection: AbstractConnection, *command: str) -> object:
 
 def _why(error: BaseException) -> str:
     """Its first word where the store has one for it; the rest may quote what it was sent."""
+    if isinstance(error, NoPermissionError):
+        return "NOPERM"
     if isinstance(error, HubError):
         return error.code
     text = str(error).split(" ", 1)[0]

@@ -20,9 +20,12 @@ from hub.core.mode import Mode
 from hub.errors import ConfigurationError, HubError
 from hub.store import keys
 from hub.store.calls import Calls, Reply
-from hub.store.connecting import Connect
+from hub.store.connecting import Connect, address_of
+from hub.store.store_url import Address
 
 EVERY_SECONDS = 1.0
+AGAIN_SECONDS = 0.1  # after one that failed
+LEAST_SECONDS = 1.0  # for the first try
 LATEST_SECONDS = 3.0
 CONFIRM_MS = 900
 
@@ -64,17 +67,33 @@ class Replicas:
 
     async def run(self, is_live: asyncio.Event) -> None:
         """Write and wait, every second; until cancelled."""
-        loop = asyncio.get_running_loop()
         while True:
             await is_live.wait()
-            confirmed_at = loop.time()
-            while is_live.is_set():
-                if await self._is_confirmed():
-                    confirmed_at = loop.time()
-                elif loop.time() - confirmed_at > LATEST_SECONDS and is_live.is_set():
-                    log.warning("replicas_unreachable", extra={"seconds": LATEST_SECONDS})
-                    self._on_isolated("maintenance")
+            await self._watch(is_live)
+
+    async def _watch(self, is_live: asyncio.Event) -> None:
+        """Until the store is not trusted any more, for this reason or another. Tries may take long where packets get
+        lost, so the time is up in the middle of one; but a node that stood still itself tries once before it judges."""
+        loop = asyncio.get_running_loop()
+        latest, has_failed = loop.time() + LATEST_SECONDS, False
+        while is_live.is_set():
+            now = loop.time()
+            if has_failed and now > latest - AGAIN_SECONDS:
+                log.warning("replicas_unreachable", extra={"seconds": LATEST_SECONDS})
+                self._on_isolated("maintenance")
+                return
+            if await self._is_confirmed_by(latest if has_failed else max(latest, now + LEAST_SECONDS)):
+                latest, has_failed = loop.time() + LATEST_SECONDS, False
                 await asyncio.sleep(EVERY_SECONDS)
+            else:
+                has_failed = True
+                await asyncio.sleep(AGAIN_SECONDS)
+
+    async def _is_confirmed_by(self, when: float) -> bool:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout_at(when):
+                return await self._is_confirmed()
+        return False
 
     async def _is_confirmed(self) -> bool:
         try:
@@ -84,7 +103,9 @@ class Replicas:
             answered = await self._calls.call_to_any("SET", keys.PROBE, "1", "EX", "60")
         except (HubError, ResponseError):
             return False
-        return _is_at_one(answered.copies) or await self._is_vouched_for()
+        if _is_at_one(answered.copies):
+            return True
+        return self._sentinels is not None and await self._is_vouched_for(self._sentinels.current)
 
     async def _count(self) -> None:
         try:
@@ -101,10 +122,10 @@ class Replicas:
     def _may_be_isolated(self) -> bool:
         return self._calls.replicas > 0
 
-    async def _is_vouched_for(self) -> bool:
-        if self._sentinels is None or self._sentinels.current is None:
+    async def _is_vouched_for(self, address: Address | None) -> bool:
+        if self._sentinels is None or address is None:
             return False
-        if await self._sentinels.do_most_name(self._sentinels.current):
+        if await self._sentinels.do_most_name(address):
             return True
         with contextlib.suppress(RedisError, OSError):
             await self._sentinels.primary()  # if another one is by now, that is told to whom it concerns
@@ -121,14 +142,16 @@ class Replicas:
             await _ask(connection, "SET", keys.PROBE, "1", "EX", "60")
             copies = await _ask(connection, "WAIT", 1, CONFIRM_MS)
         except ReadOnlyError:
-            return True  # a replica that was named as the store: it can be read
+            return (
+                self._sentinels is None
+            )  # a replica that was named as the store can be read; one that became one, not
         except NoPermissionError:
             return True
         except RedisConnectionError:
             raise
         except ResponseError:
             copies = 0
-        return _is_at_one(copies) or await self._is_vouched_for()
+        return _is_at_one(copies) or await self._is_vouched_for(address_of(connection))
 
 
 def _is_at_one(copies: Reply) -> bool:

@@ -1,7 +1,8 @@
 """Which server is the primary now: asked of the sentinels for every new connection, and never taken on trust.
 
 The answer with the newest configuration counts, as soon as most sentinels have answered; an older one than was known
-already only where no other can be had. And the server named has to say itself that it is a primary.
+already only where most have answered, and none has a newer one. And the server named has to say itself that it is a
+primary.
 """
 
 from __future__ import annotations
@@ -46,6 +47,8 @@ class Sentinels:
             return len(found) * 2 > len(self.addresses) and max(found)[0] >= self._epoch
 
         found = await self._ask(is_enough)
+        if len(found) * 2 <= len(self.addresses) and max(found)[0] < self._epoch:
+            raise RedisConnectionError("the few sentinels that answer have not heard of the newest primary")
         self._epoch, address = max(found)
         if not self._is_tls and not _is_loopback(address[0]):
             raise RedisConnectionError("the sentinels name a primary on another machine, which needs TLS")

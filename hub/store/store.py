@@ -93,7 +93,7 @@ class Store:
         self._has_news = asyncio.Event()
         self.feed = Feed(connect, self.calls)
         self._tasks: list[asyncio.Task[None]] = []
-        self._dropping: asyncio.Future[None] | None = None
+        self._dropping: asyncio.Future[Any] | None = None
 
     @property
     def clock(self) -> Clock:
@@ -146,9 +146,10 @@ class Store:
 
     def _on_mode(self, mode: Mode) -> None:
         self.calls.refuse(self.health.refusal)
-        if mode == "maintenance" and self._connect.sentinels is not None:
-            self._dropping = asyncio.ensure_future(self.calls.drop())
-            self.feed.drop()
+        if self._connect.sentinels is not None:
+            self._dropping = self.calls.drop()  # on the way back too: what was still under way may have gone elsewhere
+            if mode == "maintenance":
+                self.feed.drop()
 
     async def _beat(self) -> None:
         while True:
@@ -184,8 +185,7 @@ class Store:
         return await self._openings.open(new)
 
     async def read(self, sid: str) -> Session | None:
-        session, _ = await self.read_for_commit(sid, None)
-        return session
+        return (await self.read_for_commit(sid, None))[0]
 
     def id_token_of(self, session: Session) -> str:
         return records.read_hint(session)

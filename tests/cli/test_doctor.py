@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 from redis import Redis
@@ -14,7 +15,9 @@ from hub.store.embedded import EmbeddedStore
 from hub.store.keyring import KeyRing
 from tests.support.key_life import Locksmith
 from tests.support.nodes import Cluster, Node
+from tests.support.ports import free_port
 from tests.support.practice import SECRET, KeySet, Practice, provider_table
+from tests.support.replicated import Server, wait_for
 
 pytestmark = pytest.mark.contract
 
@@ -106,6 +109,25 @@ def test_a_store_that_would_lose_things(
         outside.config_set(name, value)
     practice.configure(store_url)
     assert practice.ask(code)[line]["state"] == ("failed" if code else "warn")
+
+
+def test_replicas_that_are_waited_for(practice: Practice, tmp_path: Path) -> None:
+    """None in step: failed. One: a warning that a primary which is cut off may go on writing. Required: all is well."""
+    primary, replica = (Server(tmp_path / name, free_port()) for name in ("primary", "replica"))
+    primary.start()
+    try:
+        practice.configure(f"redis://127.0.0.1:{primary.port}", 'durability = "replicated:1"')
+        checks = practice.ask(1)
+        assert "start 1 more" in checks["store replicas"]["to_do"]
+        replica.start(f"replicaof 127.0.0.1 {primary.port}")
+        wait_for(lambda: b"state=online" in primary.ask("INFO", "replication"))
+        assert "min-replicas-to-write 1" in practice.ask(0)["store replicas"]["to_do"]
+        primary.ask("CONFIG", "SET", "min-replicas-to-write", 1)
+        assert practice.ask(0)["store replicas"]["state"] == "ok"
+    finally:
+        for server in (replica, primary):
+            if server.is_running:
+                server.kill()
 
 
 def test_a_full_store(practice: Practice, store_url: str) -> None:

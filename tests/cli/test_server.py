@@ -147,7 +147,7 @@ def test_an_address_that_is_not_ours_is_one_line(bind: str) -> None:
 
 
 def test_a_worker_that_starts_does_not_make_the_others_wait_in_accept() -> None:
-    """They share one open file, and with it whether ``accept`` waits; a socket made of a descriptor knows nothing of it."""
+    """They share one open file, and with it whether ``accept`` waits; one made of a descriptor does not know."""
     with listen("127.0.0.1:0") as listener:
         inherited = socket.socket(fileno=os.dup(listener.fileno()))
         several = accepting(inherited)

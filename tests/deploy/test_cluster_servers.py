@@ -11,7 +11,7 @@ from redis.exceptions import NoPermissionError
 from tests.deploy.many_servers import ManyServers, is_answered_in_the_open
 from tests.support.waiting import becomes
 
-pytestmark = pytest.mark.proxies
+pytestmark = [pytest.mark.proxies, pytest.mark.redis_server]
 
 PAIRS = {"valkey": "valkey-4", "valkey-2": "valkey-5", "valkey-3": "valkey-6"}
 BUS = 10000  # how far a server's port for the others is above the one for clients

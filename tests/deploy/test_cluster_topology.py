@@ -16,7 +16,7 @@ from tests.deploy.visitors import Person, asking, has, names_in_the_history, vis
 from tests.faults.lengths import IS_LONG
 from tests.support.waiting import becomes, eventually
 
-pytestmark = pytest.mark.proxies
+pytestmark = [pytest.mark.proxies, pytest.mark.redis_server]
 
 PATIENCE_SECONDS = 50.0  # of somebody who asks again and again while there is no primary, or no replica beside it
 

@@ -16,7 +16,7 @@ from redis.retry import Retry
 from tests.deploy.many_servers import ManyServers, is_answered_in_the_open, many_servers
 from tests.deploy.sentinel_site import start_servers
 
-pytestmark = pytest.mark.proxies
+pytestmark = [pytest.mark.proxies, pytest.mark.redis_server]
 
 
 @pytest.fixture(scope="module")

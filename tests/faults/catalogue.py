@@ -8,13 +8,15 @@ import signal
 import time
 from datetime import datetime
 
-from tests.faults.lengths import CHECK_SECONDS, HURRY
+from tests.faults.lengths import CHECK_SECONDS, HURRY, IS_LONG
 from tests.faults.stage import CRIPPLED, Fault, Stage
 from tests.support.histories import revision
 from tests.support.tabs import as_user, log_in
 
 FEED_SECONDS = 6.0  # an end whose message is lost with the feed closes connections within that
-OUTAGE_SECONDS = 4.6  # longer than a call may take, and than its outcome is looked for: the caller is told 503
+OUTAGE_SECONDS = (
+    10.0 if IS_LONG else 4.6
+)  # longer than a call may take, and than its outcome is looked for: the caller is told 503
 PAUSE_SECONDS = 0.4
 DROPPED_AT_ONCE = 3
 SLOW_BYTES = 60_000  # of a commit, and

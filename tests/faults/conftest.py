@@ -16,6 +16,7 @@ class Row:
     injected: int = 0
     violations: int | None = None
     control: str = "not run"
+    figures: str = ""
 
 
 @dataclass
@@ -53,3 +54,5 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     for name, row in rows.items():
         count = "not run" if row.violations is None else row.violations
         terminalreporter.write_line(f"{name:<24}{row.operations:>11}{row.injected:>10}{count:>12}  {row.control}")
+        if row.figures:
+            terminalreporter.write_line(f"{'':<24}{row.figures}")

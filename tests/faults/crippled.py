@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
+from tests.support.namespaces import enter
+
 SKEW_SECONDS = 300.0
 LATE_SECONDS = 0.1
 
@@ -173,6 +175,73 @@ def undead() -> None:
     _edit_scripts({"commit": edit})
 
 
+def trusting() -> None:
+    """A commit is acknowledged whatever its replicas say."""
+    from hub.store.durability import Durability
+
+    patch.object(Durability, "wait", lambda _: ("WAIT", 0, 1)).start()
+    patch.object(Durability, "is_met", lambda *_: True).start()
+
+
+def unrepeated() -> None:
+    """After a promotion the ends of the last minutes are not made again."""
+    from hub.store.ends import Ends
+
+    patch.object(Ends, "end_again", _done).start()
+
+
+def unwatched() -> None:
+    """A primary is trusted whether it reaches any replica or not."""
+    from hub.store.replicas import Replicas
+
+    patch.object(Replicas, "run", _done).start()
+    patch.object(Replicas, "is_trusted", _yes).start()
+
+
+def beside() -> None:
+    """The same, and the primary that was found first is the primary for ever."""
+    from hub.store.sentinels import Sentinels
+
+    find = Sentinels.primary
+
+    async def found_first(self: Sentinels) -> tuple[str, int]:
+        return self.current or await find(self)
+
+    patch.object(Sentinels, "primary", found_first).start()
+    unwatched()
+
+
+def illiterate() -> None:
+    """What the store refuses is not understood."""
+    from hub.store.calls import Calls
+
+    patch.object(Calls, "_translate", lambda _, error: error).start()
+
+
+def doubtful() -> None:
+    """A store that does not answer is taken for one that knows nobody."""
+    from hub.errors import Unavailable
+    from hub.store.store import Store
+
+    read = Store.read
+
+    async def read_or_not(self: Store, sid: str) -> Any:
+        try:
+            return await read(self, sid)
+        except Unavailable:
+            return None
+
+    patch.object(Store, "read", read_or_not).start()
+
+
+async def _done(*_: object) -> None:
+    pass
+
+
+async def _yes(*_: object) -> bool:
+    return True
+
+
 def _late(what: Callable[..., Awaitable[Any]], seconds: float) -> Callable[..., Awaitable[Any]]:
     async def after_a_while(*args: Any, **named: Any) -> Any:
         await asyncio.sleep(seconds)
@@ -220,12 +289,20 @@ CRIPPLES = {
         leaky,
         incomparable,
         undead,
+        trusting,
+        unrepeated,
+        unwatched,
+        beside,
+        illiterate,
+        doubtful,
     )
 }
 
 
 def main() -> int:
-    """Cripple, then run the hub."""
+    """Cripple, then run the hub; in the network that ``NETNS`` names, if it does."""
+    if place := os.environ.get("NETNS"):
+        enter(place)
     wanted = [name for name in os.environ.get("CRIPPLES", "").split(",") if name]
     for name in sorted(wanted, key=list(CRIPPLES).index):
         CRIPPLES[name]()

@@ -19,6 +19,7 @@ from tests.support.histories import (
     Story,
     check,
     documents,
+    losses_are_told,
     violations,
 )
 
@@ -227,3 +228,33 @@ async def test_a_forged_record_fails(forge: Callable[[Recorded], None], broken: 
     assert any(fact.startswith(broken) for fact in violations(recorded)), violations(recorded)
     with pytest.raises(AssertionError):
         check(recorded)
+
+
+def heard(*messages: tuple[str, str]) -> Recorded:
+    """A tab that heard these types, at these positions."""
+    frames = [Frame(n, {"type": kind, "position": at}) for n, (kind, at) in enumerate(messages)]
+    return Recorded(POSITIONS[0], FIRST, stories=[Story("tab", frames)])
+
+
+def test_a_loss_that_is_told() -> None:
+    """By a snapshot, whatever was lost before it."""
+    record = heard(
+        ("snapshot", "1.aaaaaaaa"), ("change", "2.xxxxxxxx"), ("change", "3.xxxxxxxx"), ("snapshot", "1.aaaaaaaa")
+    )
+    assert not list(losses_are_told(record, {"2.xxxxxxxx", "3.xxxxxxxx"}))
+
+
+@pytest.mark.parametrize("end", [("change", "2.bbbbbbbb"), ("live", "1.aaaaaaaa"), ("change", "3.xxxxxxxx")])
+def test_a_loss_that_is_not_told(end: tuple[str, str]) -> None:
+    """A change over it, a position without a document, or nothing at all."""
+    record = heard(("snapshot", "1.aaaaaaaa"), ("change", "2.xxxxxxxx"), end)
+    assert len(list(losses_are_told(record, {"2.xxxxxxxx", "3.xxxxxxxx"}))) == 1
+
+
+@pytest.mark.parametrize(("deposed", "count"), [((0.0, 0.0), 1), ((7.0, 8.0), 1), ((8.0, 10.0), 0)])
+def test_reads_beside_a_deposed_primary(deposed: tuple[float, float], count: int) -> None:
+    """Are forgiven for as long as one may stand there, and no longer."""
+    record = honest()
+    record.reads[1] = Seen(POSITIONS[2], 9.0, 9.1)
+    record.deposed = deposed
+    assert len(violations(record)) == count

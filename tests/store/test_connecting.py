@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -10,11 +11,12 @@ from pathlib import Path
 import pytest
 
 from hub.errors import ConfigurationError
-from hub.store.connecting import StoreTls, check, connector
+from hub.store.connecting import StoreTls, check, connector, cut, establish
 from hub.store.examining import refuse_unfit
 from hub.store.store import Store
 from tests.store.conftest import Ear, Place
 from tests.support.ports import free_port
+from tests.support.tls_store import HOST, Authority
 
 
 @asynccontextmanager
@@ -88,6 +90,34 @@ async def test_a_store_that_does_not_say_is_not_judged() -> None:
     async with answering(b"-NOPERM this user has no permissions to run the 'info' command\r\n") as port:
         await refuse_unfit(connector(f"redis://127.0.0.1:{port}"))
     await refuse_unfit(connector(f"redis://127.0.0.1:{free_port()}"))
+
+
+@pytest.mark.parametrize("is_cut", [True, False], ids=["cut", "control"])
+async def test_a_connection_that_is_cut_is_let_go_at_once(is_cut: bool, tmp_path: Path) -> None:
+    """Also over TLS, by a peer that has fallen silent; the ordinary way would wait for its answer."""
+    gone, authority = asyncio.Event(), Authority(tmp_path)
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(4096)
+        writer.write(b"+OK\r\n")
+        writer.transport.pause_reading()  # type: ignore[attr-defined]
+        await gone.wait()
+        writer.transport.abort()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=authority.server())
+    url = f"rediss://{HOST}:{server.sockets[0].getsockname()[1]}"
+    connection = connector(url, StoreTls(authority.file))()
+    await establish(connection)
+    await connection.send_command("PING")
+    assert await connection.read_response() == b"OK"
+    listening = asyncio.ensure_future(connection.read_response(timeout=math.inf))
+    await asyncio.sleep(0)
+    await (cut(connection) if is_cut else connection.disconnect(nowait=True))
+    await asyncio.wait([listening], timeout=0.5)
+    assert listening.done() is is_cut
+    gone.set()
+    server.close()
+    await asyncio.gather(listening, return_exceptions=True)
 
 
 @pytest.mark.contract

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import secrets
 import shutil
 import signal
@@ -13,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from hub.core.ports import Done, IdempotencyKey, Remembered
+from hub.core.ports import CommitOutcome, Done, IdempotencyKey, Remembered
 from hub.errors import ConfigurationError, Unconfirmed
 from hub.store.durability import Durability, judge_copies
 from hub.store.keyring import KeyRing
@@ -128,12 +129,38 @@ async def test_a_commit_counts_once_the_replica_has_it_and_so_does_its_replay(pa
             asking = store.read_for_commit(session.sid, KEY), commit(store, session, KEY, cart={"n": 1})
             answers = await asyncio.gather(*asking, return_exceptions=True)
             assert [type(answer) for answer in answers] == [Unconfirmed, Unconfirmed]
-        answer = await commit(store, session, KEY, cart={"n": 1})
+        answer = await confirmed(lambda: commit(store, session, KEY, cart={"n": 1}))
         assert isinstance(answer, Remembered)
         assert (answer.base, answer.changed) == (session.position, True)
         _, remembered = await store.read_for_commit(session.sid, KEY)
         assert remembered == answer
         assert (await read(store, session.sid)).position == answer.position
+
+
+async def test_after_one_that_was_not_confirmed_others_are_told_at_once(pair: Pair) -> None:
+    """One write costs its caller two seconds; a hundred behind it cost nothing, and none of them is in the store. As
+    soon as the replica has caught up, writes count again."""
+    async with pair.store("replicated:1") as store:
+        session = await opening(store).live()
+        async with pair.stopped_replica():
+            with pytest.raises(Unconfirmed):
+                await commit(store, session, KEY, cart={"n": 1})
+            at = await read(store, session.sid)
+            async with asyncio.timeout(1.0):
+                for number in range(100):
+                    with pytest.raises(Unconfirmed):
+                        await commit(store, at, cart={"n": number})
+            assert (await read(store, session.sid)).position == at.position
+        assert isinstance(await confirmed(lambda: commit(store, at, cart={"n": 2})), Done)
+
+
+async def confirmed(write: Callable[[], Awaitable[CommitOutcome]]) -> CommitOutcome:
+    """What a write comes to, made again until it is confirmed."""
+    async with asyncio.timeout(2.0):
+        while True:
+            with contextlib.suppress(Unconfirmed):
+                return await write()
+            await asyncio.sleep(0)
 
 
 async def test_opening_and_what_changes_nothing_wait_as_well(pair: Pair) -> None:
@@ -182,7 +209,7 @@ async def test_a_node_beside_a_primary_that_reaches_no_replica_stops_answering(p
         since = asyncio.get_running_loop().time()
         async with pair.stopped_replica():
             await eventually(_mode(store, "maintenance"), SECONDS)
-            assert 2.0 < asyncio.get_running_loop().time() - since < 6.5
+            assert 1.8 < asyncio.get_running_loop().time() - since < 4.5  # the last one arrived up to a second before
             with pytest.raises(TimeoutError):
                 await eventually(_mode(store, "live"), 2.5)
         await eventually(_mode(store, "live"), SECONDS)
@@ -231,6 +258,7 @@ async def test_fsynced_waits_for_the_disk(tmp_path: Path, pair: Pair) -> None:
             await store.stop()
 
 
+@pytest.mark.redis_server
 async def test_fsynced_is_refused_at_start_where_it_cannot_be_had(tmp_path: Path, pair: Pair) -> None:
     """Without an append-only file, and by a store that is too old: in one line, by the key's name."""
     async with single(tmp_path, valkey(), "appendonly no") as url:

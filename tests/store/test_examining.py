@@ -52,6 +52,22 @@ def test_versions_and_durability() -> None:
     assert read_info(b"# Server\r\nredis_version:7.0.15\r\n\r\nrole:master\r\n")["role"] == "master"
 
 
+@pytest.mark.parametrize(
+    ("online", "required", "wanted", "state"),
+    [(0, False, 1, "failed"), (1, True, 2, "failed"), (1, False, 1, "warn"), (2, True, 1, "ok"), (2, True, 2, "ok")],
+)
+def test_replicas_against_what_is_waited_for(online: int, required: bool, wanted: int, state: str) -> None:
+    """Fewer in step than N fail every commit; a primary that may write without any is a warning; one that still fetches
+    its first copy does not count."""
+    told = GOOD | {f"slave{n}": f"ip=127.0.0.1,port={n},state=online,offset=1,lag=0" for n in range(online)}
+    told |= {f"slave{online}": "ip=127.0.0.1,port=9,state=send_bulk,offset=0,lag=0"}
+    told |= {"min_slaves_good_slaves": str(online)} if required else {}
+    found = {each.name: each for each in judge(told, f"replicated:{wanted}")}
+    assert found["store replicas"].state == state
+    assert found["store replicas"].to_do or state == "ok"
+    assert "store replicas" not in {each.name for each in judge(told)}
+
+
 def test_clocks_may_differ_a_little() -> None:
     """More than two seconds is a warning, a minute is too much."""
     assert [judge_skew(seconds).state for seconds in (0.1, -1.9, 3, -59, 61)] == ["ok", "ok", "warn", "warn", "failed"]

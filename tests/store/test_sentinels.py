@@ -19,6 +19,7 @@ from hub.core.ports import Done
 from hub.errors import ConfigurationError
 from hub.store.connecting import Connect, StoreTls, check, connector, establish
 from hub.store.keyring import KeyRing
+from hub.store.lanes import Waiting
 from hub.store.sentinels import Sentinels
 from hub.store.store import Store
 from hub.store.store_url import Address
@@ -141,6 +142,28 @@ async def test_a_move_is_told_once() -> None:
 
 
 @pytest.mark.parametrize(
+    ("replies", "port"),
+    [
+        ([named(1, 6), b"-LOADING\r\n", b"-LOADING\r\n"], None),
+        ([named(2, 7), b"-LOADING\r\n", b"-LOADING\r\n"], 2),
+        ([named(1, 6), named(1, 6), b"-LOADING\r\n"], 1),
+    ],
+    ids=["older-from-few", "known-from-few", "older-from-most"],
+)
+async def test_few_sentinels_cannot_lead_back(replies: list[bytes], port: int | None) -> None:
+    """One that was on the side of a primary since replaced is not believed alone; what most say is so."""
+    async with sentinels(named(2, 7), named(2, 7), named(2, 7)) as before, sentinels(*replies) as now:
+        found = known(connector(before))
+        await found.primary()
+        found.addresses = known(connector(now)).addresses
+        if port is None:
+            with pytest.raises(RedisConnectionError, match="newest"):
+                await found.primary()
+        else:
+            assert await found.primary() == ("127.0.0.1", port)
+
+
+@pytest.mark.parametrize(
     ("replies", "do_they"),
     [
         ([named(1), named(1), named(2)], True),
@@ -167,6 +190,25 @@ async def test_a_server_that_is_no_primary_is_not_trusted(pair: Pair) -> None:
         connection = connector(url)()
         await establish(connection)
         await connection.disconnect()
+
+
+async def test_a_connection_made_during_an_outage_is_not_used_after_it(pair: Pair, tmp_path: Path) -> None:
+    """A call that was still queued when the store was given up went to the old primary: nobody is answered over that
+    connection once the store is back somewhere else."""
+    KeyRing.create(tmp_path / "keys.toml")
+    alone = Server(tmp_path / "alone", free_port())
+    alone.start()
+    async with sentinels(named(pair.primary)) as before, sentinels(named(alone.port)) as after:
+        store = Store(before, KeyRing.load(tmp_path / "keys.toml"), "node")
+        store.health.failed("maintenance")
+        late: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        store.calls._plain.put(Waiting(("INFO", "server"), late))
+        assert f"tcp_port:{pair.primary}".encode() in await late
+        known(store._connect).addresses = known(connector(after)).addresses
+        store.health._enter("live")
+        assert f"tcp_port:{alone.port}".encode() in await store.calls.call("INFO", "server")
+        await store.stop()
+    alone.kill()
 
 
 async def test_nothing_leaves_this_machine_in_plaintext() -> None:
@@ -233,6 +275,7 @@ def _login(username: str, password: str) -> dict[str, str]:
     return {"username": username, "password": password}
 
 
+@pytest.mark.redis_server
 async def test_tls_and_users_for_data_and_sentinels(secured: Secured, tmp_path: Path) -> None:
     """A whole node's store works that way; with a wrong password for either, or other authorities, none."""
     KeyRing.create(tmp_path / "keys.toml")

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import random
 import socket
 import time
 from collections.abc import Sequence
@@ -23,6 +24,7 @@ from tests.support.tabs import bearer
 
 Message = dict[str, Any]
 AGAIN_SECONDS = 0.05
+DRAINED = 4001
 
 
 class Copy:
@@ -37,6 +39,7 @@ class Copy:
         self.reads.set()
         self.receive_bytes = 0  # of the system's buffer, where not the usual
         self._connection: ClientConnection | None = None
+        self._turn = 0  # the node to try next
         self._pending: dict[str, tuple[Message, asyncio.Future[Message]]] = {}
         self._news = asyncio.Condition()
         self._task = asyncio.create_task(self._run())
@@ -78,10 +81,13 @@ class Copy:
         while not self.is_over:
             living = [node for node in self.nodes if node.process.poll() is None]
             try:
-                async with await self._connect(living[0]) as connection:
+                async with await self._connect(living[self._turn % len(living)]) as connection:
                     self._connection = connection
                     await self._listen(connection)
-            except (OSError, InvalidHandshake, ConnectionClosed, TimeoutError):
+            except (InvalidHandshake, ConnectionClosed, TimeoutError):
+                await asyncio.sleep(AGAIN_SECONDS)
+            except OSError:  # it takes no connections, or no more
+                self._turn += 1
                 await asyncio.sleep(AGAIN_SECONDS)
             finally:
                 self._connection = None
@@ -120,6 +126,8 @@ class Copy:
             pass
         self.is_over = (connection.close_code or 0) >= 4500
         await self._take({"type": "closed", "code": connection.close_code})
+        if connection.close_code == DRAINED:  # the reason says over how many ms those who come back shall spread
+            await asyncio.sleep(random.uniform(0, int(connection.close_reason or 0) / 1000))
 
     async def _take(self, message: Message) -> None:
         self.story.frames.append(Frame(time.monotonic(), message))

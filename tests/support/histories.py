@@ -8,7 +8,7 @@ and an operation counts as *before* another only if it was answered before the o
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import pairwise
@@ -92,6 +92,7 @@ class Recorded:
     ended: Ended | None = None
     final: str | None = None
     may_forget: bool = False  # a primary was lost: what was seen of it and never acknowledged may be gone
+    deposed: tuple[float, float] = (0.0, 0.0)  # from when to when a node may have stood beside such a one
 
 
 def revision(position: str) -> int:
@@ -112,12 +113,15 @@ def one_history(recorded: Recorded) -> Iterator[str]:
             yield f"{each.position} was answered to two commits"
 
 
+def lost_of(recorded: Recorded) -> list[Acknowledged]:
+    """The acknowledged commits that are no step of the history."""
+    steps = {(change["base"], change["position"]) for change in recorded.history}
+    return [each for each in recorded.acknowledged if (each.base, each.position) not in steps]
+
+
 def nothing_lost(recorded: Recorded) -> Iterator[str]:
     """Each acknowledged commit is a step of the history."""
-    steps = {(change["base"], change["position"]) for change in recorded.history}
-    for each in recorded.acknowledged:
-        if (each.base, each.position) not in steps:
-            yield f"{each} is not in the history"
+    yield from (f"{each} is not in the history" for each in lost_of(recorded))
 
 
 def marks(recorded: Recorded) -> Counter[str]:
@@ -145,10 +149,11 @@ def reads_follow(recorded: Recorded) -> Iterator[str]:
         facts += [(each.finished, revision(each.position)) for each in recorded.reads]
     facts.sort(reverse=True)
     least = 0
+    since, until = recorded.deposed
     for read in sorted(recorded.reads, key=lambda read: read.began):
         while facts and facts[-1][0] < read.began:
             least = max(least, facts.pop()[1])
-        if revision(read.position) < least:
+        if revision(read.position) < least and not since < read.began < until:
             yield f"{read.position} was read when {least} was known"
 
 
@@ -214,6 +219,18 @@ def copies_arrive(recorded: Recorded) -> Iterator[str]:
 
 def _moves(frame: Frame) -> bool:
     return frame.message["type"] in ("snapshot", "change", "live")
+
+
+def losses_are_told(recorded: Recorded, lost: Collection[str]) -> Iterator[str]:
+    """A tab that showed a position which is gone hears a snapshot next, and none goes on showing one."""
+    for story in recorded.stories:
+        shows = ""
+        for message in [frame.message for frame in story.frames if _moves(frame)]:
+            if shows in lost and message["position"] not in lost and message["type"] != "snapshot":
+                yield f"{story.name} went from {shows} to {message['position']} without a snapshot"
+            shows = message["position"]
+        if shows in lost:
+            yield f"{story.name} still shows {shows}"
 
 
 def end_is_final(recorded: Recorded) -> Iterator[str]:

@@ -53,7 +53,7 @@ class Load:
         self.tracks: list[Track] = []
         self.pad_bytes = 0
         self.think_seconds = 0.04  # blind writers pause up to that, or those that insist would never get through
-        self.retried = 0
+        self.retried = self.unanswered = 0  # asked again; and those of them that were sent and then broken off
         self._clients = {node.port: _client_of(node) for node in nodes}
 
     async def __aenter__(self) -> Load:
@@ -82,6 +82,10 @@ class Load:
         self.tracks.append(track)
         return track
 
+    def client_of(self, node: Node) -> httpx.AsyncClient:
+        """With the service's key."""
+        return self._clients[node.port]
+
     def _living(self, number: int) -> Node:
         living = [node for node in self.nodes if node.process.poll() is None]
         return living[number % len(living)]
@@ -96,8 +100,9 @@ class Load:
         while time.monotonic() < deadline:
             try:
                 answer = await ask(self._clients[self._living(number).port])
-            except httpx.TransportError:
+            except httpx.TransportError as error:
                 answer = None
+                self.unanswered += not isinstance(error, httpx.ConnectError | httpx.ConnectTimeout)
             if answer is not None and answer.status_code < 500:
                 return answer
             if answer is not None and answer.status_code != 503:
@@ -108,9 +113,11 @@ class Load:
         raise AssertionError("nobody answers")
 
     def _is_over(self, track: Track, answer: httpx.Response) -> bool:
-        track.is_over = track.is_over or answer.status_code in OVER
-        assert not track.is_over or track.will_end, answer.text
-        return track.is_over
+        """Whether it says so. One that says otherwise after another did is on the record all the same."""
+        is_over = answer.status_code in OVER
+        track.is_over = track.is_over or is_over
+        assert not is_over or track.will_end, answer.text
+        return is_over
 
     # writers
 

@@ -18,7 +18,9 @@ from pathlib import Path
 from typing import Any
 
 from redis import Redis
+from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
+from redis.retry import Retry
 
 from hub.store.embedded import _die_with_parent
 from tests.support.ports import free_port
@@ -43,7 +45,8 @@ def program() -> str:
 
 @dataclass
 class Server:
-    """One process. ``more`` are lines of its configuration, ``options`` of a client's."""
+    """One process. ``more`` are lines of its configuration, ``options`` of a client's. ``birth`` is done between fork
+    and exec."""
 
     folder: Path
     port: int
@@ -52,11 +55,18 @@ class Server:
     program: str = field(default_factory=program)
     options: dict[str, Any] = field(default_factory=dict)
     process: subprocess.Popen[bytes] | None = None
+    host: str = "127.0.0.1"
+    birth: Callable[[], None] = _die_with_parent
+
+    @property
+    def socket(self) -> Path:
+        """Beside its port: how a test reaches it, wherever it is."""
+        return self.folder / "socket"
 
     def start(self, *lines: str) -> None:
         """Start it, with these lines beside its own, and wait until it answers."""
         self.folder.mkdir(exist_ok=True)
-        own = [f"dir {self.folder}", "bind 127.0.0.1", "protected-mode no"]
+        own = [f"dir {self.folder}", f"bind {self.host}", "protected-mode no", f"unixsocket {self.socket}"]
         if not any(line.startswith("tls-port") for line in self.more):
             own.append(f"port {self.port}")
         if not self.is_sentinel:
@@ -70,20 +80,14 @@ class Server:
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
-                preexec_fn=_die_with_parent,  # noqa: PLW1509
+                preexec_fn=self.birth,  # noqa: PLW1509
             )
         wait_for(lambda: self.ask("PING") == b"PONG")
 
     def ask(self, *command: Any) -> Any:
         """One command, on a connection of its own; ``None`` where nothing answers."""
-        client: Any = Redis(
-            host="127.0.0.1",
-            port=self.port,
-            protocol=2,
-            socket_timeout=1,
-            socket_connect_timeout=1,
-            **self.options,
-        )
+        once: dict[str, Any] = {"socket_timeout": 1, "socket_connect_timeout": 1, "retry": Retry(NoBackoff(), 0)}
+        client: Any = Redis(unix_socket_path=str(self.socket), protocol=2, **once, **self.options)
         client.response_callbacks.clear()  # answers as they are
         try:
             return client.execute_command(*command)
@@ -91,6 +95,11 @@ class Server:
             return None
         finally:
             client.close()
+
+    @property
+    def following(self) -> str:
+        """What another one is told to become a replica of it."""
+        return f"replicaof {self.host} {self.port}"
 
     @property
     def is_running(self) -> bool:
@@ -125,12 +134,14 @@ def wait_for(fact: Callable[[], Any], seconds: float = SECONDS) -> None:
 
 
 class Replicated:
-    """All of them. Its methods wait; from a test they are called with ``asyncio.to_thread``, ``start`` excepted (the
-    processes end with the thread that started them)."""
+    """All of them; the ``first`` sentinel is quicker than the others. Its methods wait; from a test they are called
+    with ``asyncio.to_thread``, ``start`` excepted (the processes end with the thread that started them). Until
+    ``until_known`` sentinels promote nobody."""
 
-    def __init__(self, folder: Path, replicas: int = 2, more: list[str] | None = None) -> None:
-        self.folder, self.more = folder, more or []
-        self.servers = [Server(folder / f"data-{n}", free_port(), self.more) for n in range(1 + replicas)]
+    first = 0
+
+    def __init__(self, folder: Path, replicas: int = 2) -> None:
+        self.servers = [Server(folder / f"data-{n}", free_port()) for n in range(1 + replicas)]
         self.sentinels = [Server(folder / f"sentinel-{n}", free_port(), is_sentinel=True) for n in range(3)]
 
     @property
@@ -139,21 +150,24 @@ class Replicated:
         return f"redis+sentinel://{','.join(f'127.0.0.1:{each.port}' for each in self.sentinels)}/{NAME}"
 
     def start(self) -> None:
-        """Start all, and wait until everybody knows everybody."""
+        """Start all of them."""
         primary, *replicas = self.servers
         primary.start()
         for replica in replicas:
-            replica.start(f"replicaof 127.0.0.1 {primary.port}")
+            replica.start(primary.following)
         wait_for(lambda: self.copies_of(primary) == len(replicas))
         for number, sentinel in enumerate(self.sentinels):
-            sentinel.start(*self.sentinel_lines(primary, is_first=number == 0))
+            sentinel.start(*self.sentinel_lines(primary, is_first=number == self.first))
+
+    def until_known(self) -> None:
+        """Until every sentinel knows all others and all replicas."""
         wait_for(lambda: all(self._knows_all(sentinel) for sentinel in self.sentinels))
 
     def sentinel_lines(self, primary: Server, *, is_first: bool) -> list[str]:
         """What a sentinel is told. The first one alone finds that the primary is down, and the others vote for it: when
         several find it at once, theirs are rival failovers, and it may take long until they are agreed."""
         return [
-            f"sentinel monitor {NAME} 127.0.0.1 {primary.port} {1 if is_first else 3}",
+            f"sentinel monitor {NAME} {primary.host} {primary.port} {1 if is_first else 3}",
             f"sentinel down-after-milliseconds {NAME} {DOWN_AFTER_MS if is_first else 8 * DOWN_AFTER_MS}",
             f"sentinel failover-timeout {NAME} {FAILOVER_MS}",
             f"sentinel parallel-syncs {NAME} 2",
@@ -172,10 +186,14 @@ class Replicated:
     @property
     def primary(self) -> Server:
         """The one the sentinels name, once it says so itself."""
+        return self.named_by(self.sentinels)
+
+    def named_by(self, sentinels: Sequence[Server]) -> Server:
+        """The same, where only these are listened to."""
         found: list[Server] = []
 
         def is_found() -> bool:
-            said = [sentinel.ask("SENTINEL", "GET-MASTER-ADDR-BY-NAME", NAME) for sentinel in self.sentinels]
+            said = [sentinel.ask("SENTINEL", "GET-MASTER-ADDR-BY-NAME", NAME) for sentinel in sentinels]
             ports = [int(each[1]) for each in said if each]
             named = [server for server in self.servers if ports and ports.count(server.port) == len(ports)]
             found[:] = [server for server in named if server.is_primary]
@@ -189,10 +207,10 @@ class Replicated:
         primary = self.primary
         return [server for server in self.servers if server is not primary and server.is_running]
 
-    def until_moved(self, old: Server) -> Server:
-        """Until another one is the primary; which."""
-        wait_for(lambda: self.primary is not old)
-        return self.primary
+    def until_moved(self, old: Server, sentinels: Sequence[Server] = ()) -> Server:
+        """Until another one is the primary, as these or all sentinels say; which."""
+        wait_for(lambda: self.named_by(sentinels or self.sentinels) is not old)
+        return self.named_by(sentinels or self.sentinels)
 
     def is_whole(self) -> bool:
         """Whether all servers are copies of the primary again, and the sentinels have finished with it."""
@@ -223,9 +241,9 @@ class Replicated:
         assert await asyncio.to_thread(primary.ask, "CLIENT", "KILL", "TYPE", "replica")
         return behind
 
-    async def fail_over(self, behind: Sequence[Server] = ()) -> Server:
+    async def fail_over(self, behind: Sequence[Server] = (), *, is_last: bool = False) -> Server:
         """``kill -9`` of the primary, then those ``behind`` go on; it comes back as a replica of the one promoted,
-        which is the answer."""
+        which is the answer. The last one is not waited for until it has."""
         if behind:
             old = next(server for server in self.servers if server.is_running and server not in behind)
         else:
@@ -234,8 +252,9 @@ class Replicated:
         for replica in behind:
             replica.signal(signal.SIGCONT)
         new = await asyncio.to_thread(self.until_moved, old)
-        old.start(f"replicaof 127.0.0.1 {new.port}")  # on this thread
-        await asyncio.to_thread(wait_for, self.is_whole)
+        old.start(new.following)  # on this thread
+        if not is_last:
+            await asyncio.to_thread(wait_for, self.is_whole)
         return new
 
     def stop(self) -> None:
@@ -247,11 +266,13 @@ class Replicated:
 
 
 @asynccontextmanager
-async def replicated(folder: Path, replicas: int = 2) -> AsyncIterator[Replicated]:
-    """Started, and killed in the end."""
+async def replicated(folder: Path, replicas: int = 2, *, is_known: bool = True) -> AsyncIterator[Replicated]:
+    """Started, and killed in the end; ``is_known``: once sentinels can promote a replica."""
     made = Replicated(folder, replicas)
     try:
         made.start()  # on this thread
+        if is_known:
+            await asyncio.to_thread(made.until_known)
         yield made
     finally:
         await asyncio.to_thread(made.stop)

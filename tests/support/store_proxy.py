@@ -28,6 +28,7 @@ class StoreProxy:
         self.dropped = 0
         self.lose_the_next_commit = False  # its answer is swallowed, and from then on every answer
         self.before_commit: tuple[str, Callable[[], None]] | None = None  # called once, before one of this sid is sent
+        self.is_open = True  # or whoever connects is sent away
         self.is_holding = False
         self.lost_commits = 0
         self._writers: set[asyncio.StreamWriter] = set()
@@ -59,6 +60,8 @@ class StoreProxy:
 
     async def _serve(self, node_reader: asyncio.StreamReader, node: asyncio.StreamWriter) -> None:
         try:
+            if not self.is_open:
+                raise ConnectionRefusedError
             store_reader, store = await asyncio.open_unix_connection(self._store)
         except OSError:
             node.close()
