@@ -60,7 +60,6 @@ def create_app(settings: Settings) -> Hub:
 
 def check(settings: Settings) -> None:
     """Raise ``ConfigurationError`` for what only shows when a node is put together."""
-    assembly.check_built(settings)
     assembly.sections_of(settings)  # reads their schemas
 
 
@@ -107,7 +106,6 @@ class Node:
     """The parts of one node, in the order in which they need each other."""
 
     def __init__(self, settings: Settings) -> None:
-        assembly.check_built(settings)
         self._settings = settings
         self.name = secrets.token_hex(6)
         self._embedded: EmbeddedStore | None = None
@@ -129,12 +127,12 @@ class Node:
             presence=self.store,
             app_grants=assembly.app_grants_of(settings),
             masks=self.masks,
-            mode=lambda: self.mode,
-            until_live=self.store.health.is_live.wait,
+            mode=self.store.mode_of,
+            until_live=self.store.until_live,
             most_connections=settings.limits.connections,
             messages_per_second=settings.limits.messages_per_second,
         )
-        self.store.health.listeners.append(self.fanout.on_mode)
+        self.store.watching.listeners.append(self.fanout.on_mode)
         self.identity = assembly.Identity(settings, ring, self.store, sections.browser_grants, look)
         self._ring.followers += [self.identity.follow_ring, self.store.follow_ring]
         self.identifier = Identifier(
@@ -182,11 +180,19 @@ class Node:
 
     @property
     def mode(self) -> Mode:
-        return self.store.health.mode
+        return self.store.mode
+
+    @property
+    def store_is_there(self) -> bool:
+        return self.store.watching.is_there
 
     @property
     def feed(self) -> bool:
-        return self.store.feed.is_delivering
+        return self.store.watching.is_delivering
+
+    @property
+    def is_serving(self) -> bool:
+        return self.store.watching.is_serving
 
     @property
     def draining(self) -> bool:

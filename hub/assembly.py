@@ -49,12 +49,6 @@ from hub.store.keyring import KeyRing
 from hub.store.store import Store
 
 
-def check_built(settings: Settings) -> None:
-    """Refuse what the configuration can say and this version does not do yet, rather than ignore it."""
-    if urlsplit(settings.store_url).scheme.endswith("+cluster"):
-        raise ConfigurationError("store_url: Cluster is not built yet; name one server, or sentinels")
-
-
 def store_tls_of(settings: Settings) -> StoreTls:
     """How the store proves itself to this node, and this node to it."""
     return StoreTls(settings.store_ca_file, settings.store_cert_file, settings.store_key_file)

@@ -63,7 +63,10 @@ class Rounds:
         """Compare with the store; who is behind twice missed a message that made no noise."""
         follows = self._fanout.registry.follows()
         positions = await self._feed.positions([follow.session.sid for follow in follows])
-        for follow, position in zip(follows, positions, strict=True):
+        for follow in follows:
+            if follow.session.sid not in positions:
+                continue
+            position = positions[follow.session.sid]
             behind = position is None or any(
                 connection.conversation.phase is Phase.LIVE and connection.conversation.position != position
                 for connection in follow.connections.values()

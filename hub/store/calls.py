@@ -1,4 +1,5 @@
-"""Calls to the store, by how sure their caller must be: as they are, as durable as configured, or on every copy.
+"""Calls to one shard of the store, by how sure their caller must be: as they are, as durable as configured, or on every
+copy.
 
 Each kind has lanes of its own, so that reading never waits behind a replica that is slow to confirm.
 """
@@ -7,9 +8,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 from redis.exceptions import (
+    AskError,
     ClusterDownError,
     MasterDownError,
     OutOfMemoryError,
@@ -22,20 +24,25 @@ from hub.core.mode import Mode
 from hub.errors import HubError, Maintenance, ReadOnly
 from hub.store.connecting import Connect
 from hub.store.durability import CONFIRM_MS, Durability
-from hub.store.lanes import Answered, Command, Lanes, OutcomeUnknown, Reply, Waiting, refuse
+from hub.store.lanes import Answered, Command, Lanes, OutcomeUnknown, Reply, TakenOver, Waiting, refuse
 
-__all__ = ["Answered", "Calls", "OutcomeUnknown", "Reply"]
+__all__ = ["Answered", "Calls", "Kind", "OutcomeUnknown", "Reply"]
+
+Kind: TypeAlias = Literal["plain", "durable", "to_all", "to_any"]
+TakeOver: TypeAlias = Callable[[Kind, Waiting, ResponseError], bool]
 
 LANES = 4  # connections; more batches wait and grow meanwhile
 LANES_TO_ALL = 2
 WATCH_MS = 900
-TRANSIENT = (TryAgainError, ClusterDownError, MasterDownError)
+ELSEWHERE = (AskError, TryAgainError)  # MOVED is a kind of ASK to redis-py
+DOWN = (ClusterDownError, MasterDownError)
 READ_ONLY_REPLIES = ("MISCONF", "NOREPLICAS", "OOM")
 
 
 class Calls:
     """Batches calls onto a few connections. ``on_failure`` hears which mode an answer speaks for, ``on_time`` the
-    store's clock (ms). ``replicas`` is how many copies there are; who watches them keeps it true."""
+    store's clock (ms). ``replicas`` is how many copies there are; who watches them keeps it true. ``take_over`` is
+    asked about each call that was refused, whether it is seen to."""
 
     def __init__(
         self,
@@ -44,23 +51,37 @@ class Calls:
         on_time: Callable[[int], None] = lambda _: None,
         durability: Durability | None = None,
     ) -> None:
-        self._follows = connect.sentinels is not None
+        self._follows = connect.guide is not None
         self._on_failure = on_failure
         self._refuse: HubError | None = None
+        self.take_over: TakeOver = lambda *_: False
         self.durability = durability or Durability()
         self.replicas = 0
 
-        def lanes(most: int, wait: Callable[[], Command] | None = None) -> Lanes:
-            return Lanes(connect, most, failed=self._failed, translate=self._translate, on_time=on_time, wait=wait)
+        def lanes(kind: Kind, most: int, wait: Callable[[], Command] | None = None) -> Lanes:
+            def translate(waiting: Waiting, error: ResponseError) -> Exception:
+                return TakenOver() if self.take_over(kind, waiting, error) else self._translate(error)
 
-        self._plain = lanes(LANES)
-        self._durable = self._plain if self.durability.is_local else lanes(LANES, self.durability.wait)
-        self._to_all = lanes(LANES_TO_ALL, lambda: ("WAIT", self.replicas, CONFIRM_MS))
-        self._to_any = lanes(1, lambda: ("WAIT", 1, WATCH_MS))
+            return Lanes(connect, most, failed=self._failed, translate=translate, on_time=on_time, wait=wait)
+
+        self._plain = lanes("plain", LANES)
+        self._durable = self._plain if self.durability.is_local else lanes("durable", LANES, self.durability.wait)
+        self._to_all = lanes("to_all", LANES_TO_ALL, lambda: ("WAIT", self.replicas, CONFIRM_MS))
+        self._to_any = lanes("to_any", 1, lambda: ("WAIT", 1, WATCH_MS))
 
     def refuse(self, error: HubError | None) -> None:
         """While the store is known to be away, fail at once with ``error`` instead of trying."""
         self._refuse = error
+
+    @property
+    def is_refusing(self) -> bool:
+        """Whether calls fail at once."""
+        return self._refuse is not None
+
+    def put(self, kind: Kind, waiting: Waiting) -> None:
+        """Send a call that was refused elsewhere."""
+        lanes = {"plain": self._plain, "durable": self._durable, "to_all": self._to_all, "to_any": self._to_any}
+        lanes[kind].put(waiting)
 
     def call(self, *command: Any) -> Awaitable[Reply]:
         """Send one command; the awaitable gives its answer or raises a ``HubError`` or ``ResponseError``."""
@@ -112,7 +133,9 @@ class Calls:
         if isinstance(error, ReadOnlyError | OutOfMemoryError) or str(error).startswith(READ_ONLY_REPLIES):
             self._on_failure("read_only")
             return ReadOnly()
-        if isinstance(error, TRANSIENT):
+        if isinstance(error, ELSEWHERE):
+            return Maintenance()  # the shard is well
+        if isinstance(error, DOWN):
             self._on_failure("maintenance")
             return Maintenance()
         return error

@@ -57,8 +57,9 @@ async def examine(url: str, tls: StoreTls, durability: str = "local") -> list[Fi
     return found + await rehearse(connect, durability)
 
 
-async def refuse_unfit(connect: Connect) -> None:
-    """Raise ``ConfigurationError`` for a store that is too old, or that would throw sessions away when it is full.
+async def refuse_unfit(connect: Connect, *, in_cluster: bool = False) -> None:
+    """Raise ``ConfigurationError`` for a store that is too old, or that would throw sessions away when it is full;
+    or one of a cluster that is named as if it were all of it.
 
     One that does not answer, or may not be asked, is not judged here.
     """
@@ -68,7 +69,7 @@ async def refuse_unfit(connect: Connect) -> None:
     except (RedisError, OSError, TimeoutError):
         return
     info = read_info(answer if isinstance(answer, bytes) else b"")
-    for finding in (_version(info, "local"), _policy(info)):
+    for finding in (_version(info, "local"), _policy(info), _kind(info, in_cluster)):
         if finding.state == "failed":
             raise ConfigurationError(f"store_url: {finding.said}; {finding.to_do}")
 
@@ -119,6 +120,13 @@ def _version(info: Mapping[str, str], durability: str) -> Finding:
     if known < oldest:
         return Finding("store version", "failed", f"{kind.capitalize()} {text or '(unknown)'}", wanted)
     return Finding("store version", "ok", f"{kind.capitalize()} {text}")
+
+
+def _kind(info: Mapping[str, str], in_cluster: bool) -> Finding:
+    if info.get("cluster_enabled") == "1" and not in_cluster:
+        said = "one server of a cluster, which serves a part of the keys"
+        return Finding("store kind", "failed", said, "name the cluster: redis+cluster:// or rediss+cluster://")
+    return Finding("store kind", "ok", "a cluster" if in_cluster else "one primary")
 
 
 def _role(info: Mapping[str, str]) -> Finding:

@@ -44,7 +44,7 @@ def deaf() -> None:
     """A feed that was lost and is back makes nobody read again."""
     from hub.live.fanout import Fanout
 
-    patch.object(Fanout, "on_feed_restored", lambda _: None).start()
+    patch.object(Fanout, "on_feed_restored", lambda *_: None).start()
 
 
 def gullible() -> None:

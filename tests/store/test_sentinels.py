@@ -68,8 +68,8 @@ async def sentinels(*replies: bytes, path: str = NAME) -> AsyncIterator[str]:
 
 def known(connect: Connect) -> Sentinels:
     """Those of a connector; it must have some."""
-    assert connect.sentinels is not None
-    return connect.sentinels
+    assert isinstance(connect.guide, Sentinels)
+    return connect.guide
 
 
 @dataclass
@@ -107,7 +107,7 @@ def test_the_url_names_sentinels_and_two_kinds_of_credentials() -> None:
 
 def test_one_server_has_no_sentinels() -> None:
     """Its place does not change."""
-    assert connector("redis://127.0.0.1").sentinels is None
+    assert connector("redis://127.0.0.1").guide is None
 
 
 @pytest.mark.parametrize(
