@@ -162,8 +162,9 @@ async def establish(connection: AbstractConnection) -> None:
     await connection.connect()  # type: ignore[no-untyped-call]
 
 
-async def check(connect: Connect) -> None:
-    """Raise ``ConfigurationError`` where no patience helps: a store that is not trusted, or that does not trust us."""
+async def check(connect: Connect) -> bool:
+    """Whether it answers. Raises ``ConfigurationError`` where no patience helps: a store that is not trusted, or that
+    does not trust us."""
     connection = connect()
     is_greeted = False
     try:
@@ -174,8 +175,10 @@ async def check(connect: Connect) -> None:
     except (RedisError, OSError) as error:
         if (said := _why_never(error, is_tls=isinstance(connection, SSLConnection), is_greeted=is_greeted)) is not None:
             raise ConfigurationError(f"store_url: {said}") from None
+        return False
     finally:
         await connection.disconnect(nowait=True)
+    return True
 
 
 def _why_never(error: BaseException, *, is_tls: bool, is_greeted: bool) -> str | None:

@@ -13,9 +13,10 @@ from hub.errors import ConfigurationError, HubError, Maintenance
 from hub.store import keys
 from hub.store.calls import Calls
 from hub.store.clock import StoreClock
-from hub.store.connecting import Connect
+from hub.store.connecting import Connect, check
 from hub.store.durability import Durability
 from hub.store.ends import Ends
+from hub.store.examining import refuse_unfit
 from hub.store.health import Health
 from hub.store.line import Line, Listener
 from hub.store.replicas import Replicas
@@ -67,7 +68,12 @@ class Shard:
     # life
 
     async def get_known(self) -> None:
-        """Its clock and its copies. Raises ``HubError``, or ``ConfigurationError`` for a durability it cannot have."""
+        """Whether it is one to rely on, its clock and its copies. Raises ``ConfigurationError``, or another ``HubError``
+        where it does not answer."""
+        if not await check(self.connect):
+            self.health.failed("maintenance")
+            raise Maintenance
+        await refuse_unfit(self.connect, in_cluster=self.slots is not None)
         time = await self.calls.call("TIME")
         self.clock.heard(int(time[0]) * 1000 + int(time[1]) // 1000)
         await self.replicas.check_durability()
@@ -82,6 +88,8 @@ class Shard:
 
     async def wait_until_heard(self, *, is_alone: bool) -> None:
         """Raises ``Maintenance`` for one of several that is not heard soon."""
+        if not is_alone and self.mode == "maintenance":
+            raise Maintenance
         try:
             async with asyncio.timeout(None if is_alone else HEARD_SECONDS):
                 await self.line.wait_until_up()

@@ -17,7 +17,7 @@ from hub.errors import ConfigurationError
 from hub.store import keys
 from hub.store.calls import Calls
 from hub.store.clock import StoreClock
-from hub.store.connecting import Connector, StoreTls, Ways, check, connector
+from hub.store.connecting import Connector, StoreTls, Ways, connector
 from hub.store.durability import Durability
 from hub.store.lanes import Command
 from hub.store.place import Place, pair
@@ -55,6 +55,7 @@ class Shards:
         self._is_changed = False
         self._own_clock = StoreClock()
         self._guests: dict[Address, Calls] = {}
+        self._closing: set[asyncio.Task[None]] = set()
         self._nowhere = Calls(Connector(self._nobody), lambda _: None)
         self._looking: asyncio.Task[None] | None = None
         self._looked_at = float("-inf")
@@ -135,7 +136,6 @@ class Shards:
             self._adopt(await self.ways.first_view())
             if not self.all:
                 raise ConfigurationError("store_url: the cluster serves no slots; create it with --cluster create")
-        await asyncio.gather(*(check(shard.connect) for shard in self.all))
 
     def look_round(self) -> None:
         """From now on, look now and then, until closed."""
@@ -154,6 +154,7 @@ class Shards:
             if task is not None:
                 task.cancel()
                 await asyncio.gather(task, return_exceptions=True)
+        await asyncio.gather(*self._closing)
         for shard in self.all:
             await shard.finish()
         for calls in [*self._guests.values(), self._nowhere]:
@@ -218,7 +219,10 @@ class Shards:
         shard = self._new(Shard(self.ways.to_primary(place), self._durability, served.slots))
         shard.holds = lambda tag: self.of_tag(tag) is shard
         self._places[place] = shard
-        self._guests.pop(served.primary, None)
+        if (guest := self._guests.pop(served.primary, None)) is not None:
+            closing = asyncio.create_task(guest.close())
+            self._closing.add(closing)
+            closing.add_done_callback(self._closing.discard)
         self.on_new(shard)
         return place
 

@@ -35,7 +35,6 @@ from hub.store.clock import Clocks
 from hub.store.connecting import StoreTls
 from hub.store.durability import Durability
 from hub.store.ends import Ends
-from hub.store.examining import refuse_unfit
 from hub.store.histories import Histories
 from hub.store.idp_sessions import IdpSessions
 from hub.store.keyring import KeyRing
@@ -101,9 +100,7 @@ class Store:
         Raises ``HubError`` without a store, ``ConfigurationError`` where it and this node do not trust each other.
         """
         await self.shards.find()
-        shards = self.shards.all
-        await asyncio.gather(*(refuse_unfit(each.connect, in_cluster=self.shards.is_cluster) for each in shards))
-        await of_each(shards, Shard.get_known)
+        await of_each(self.shards.all, Shard.get_known)
         with contextlib.suppress(HubError):  # where it is written may be away, while others are there
             await self.presence.beat()
         self._tasks = [asyncio.create_task(self._beat()), asyncio.create_task(self._sweep())]

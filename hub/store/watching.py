@@ -25,7 +25,7 @@ class Watching:
         self._shards, self._ends = shards, ends
         self.feed = Feed(self._line_of, self._shard_of, shards.look)
         self.listeners: list[Callable[[Mode, Part], None]] = []
-        self._by_line: dict[Line, Shard] = {}
+        self._by_line: dict[Line, Shard] = {}  # of all there have been: who is moved from one is told what is new
         self._leaving: set[asyncio.Task[None]] = set()
         for shard in shards.all:
             self._know(shard)
@@ -105,7 +105,6 @@ class Watching:
     async def _leave(self, shard: Shard) -> None:
         await shard.stop()
         await shard.finish()
-        del self._by_line[shard.line]
 
     def _on_mode(self, mode: Mode, part: Part) -> None:
         for listener in self.listeners:

@@ -1,6 +1,6 @@
 """A cluster: three primaries and a replica of each, every one a process of its own on a port of its own.
 
-Any of them can be killed or frozen, and slots moved key by key while others write. Nothing here is shared between tests.
+Any of them can be killed or frozen, and slots moved key by key while others write.
 """
 
 from __future__ import annotations
@@ -42,12 +42,14 @@ class Member(Server):
 
 
 class Clustered:
-    """All of them. ``primaries`` and ``replicas`` as they were at the start. Its methods wait; from a test they are called
-    with ``asyncio.to_thread``, those that start processes excepted (they end with the thread that started them)."""
+    """All of them. ``primaries`` and ``replicas`` as they were at the start. Its methods wait; from a test they are
+    called with ``asyncio.to_thread``, those that start processes excepted (they end with the thread that started them).
+    """
 
     def __init__(self, folder: Path, replicas: int = 1, more: Iterable[str] = ()) -> None:
         self.primaries = [self._member(folder / f"primary-{n}", more) for n in range(3)]
         self.replicas = [self._member(folder / f"replica-{n}", more) for n in range(3 * replicas)]
+        self.grown: list[Member] = []
 
     def _member(self, folder: Path, more: Iterable[str]) -> Member:
         return Member(folder, free_port(), [*LINES, f"cluster-port {free_port()}", *more])
@@ -55,7 +57,7 @@ class Clustered:
     @property
     def servers(self) -> list[Member]:
         """All of them."""
-        return [*self.primaries, *self.replicas]
+        return [*self.primaries, *self.replicas, *self.grown]
 
     @property
     def url(self) -> str:
@@ -82,6 +84,15 @@ class Clustered:
         """Make it known to the first one."""
         bus = next(line.split()[1] for line in server.more if line.startswith("cluster-port"))
         assert self.servers[0].ask("CLUSTER", "MEET", "127.0.0.1", server.port, bus)
+
+    def grow(self) -> Member:
+        """One more server, which serves nothing."""
+        new = self._member(self.servers[0].folder.parent / f"grown-{len(self.servers)}", ())
+        new.start()
+        self.grown.append(new)
+        self.meet(new)
+        wait_for(lambda: all(each.info().get("cluster_known_nodes") == f"{len(self.servers)}" for each in self.servers))
+        return new
 
     def is_whole(self) -> bool:
         """Whether everybody says that all is well, every shard has its copies, and all agree who is what."""
@@ -179,6 +190,11 @@ class Clustered:
         primary.start()  # on this thread
         await asyncio.to_thread(wait_for, self.is_whole)
         return new
+
+    def until_promoted(self, replica: Member) -> None:
+        """Until it is a primary, and most that run say so."""
+        wait_for(lambda: replica.is_primary)
+        wait_for(lambda: self.owner(self._first_slot(replica)) is replica)
 
     def _first_slot(self, primary: Member) -> int:
         for start, _, node, *_ in primary.ask("CLUSTER", "SLOTS"):
