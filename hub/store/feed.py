@@ -16,6 +16,7 @@ from redis.exceptions import RedisError
 from hub.core.ports import Heard, Part
 from hub.errors import HubError
 from hub.store import keys
+from hub.store.cancelling import cancel
 from hub.store.line import Line
 
 AGAIN_SECONDS = (0.05, 1.0)
@@ -90,9 +91,7 @@ class Feed:
 
     async def close(self) -> None:
         """Look for nobody's new place any more."""
-        if self._homing is not None:
-            self._homing.cancel()
-            await asyncio.gather(self._homing, return_exceptions=True)
+        await cancel([self._homing])
 
     # what lines tell
 

@@ -12,6 +12,7 @@ from hub.core.mode import Mode
 from hub.errors import ConfigurationError, HubError, Maintenance
 from hub.store import keys
 from hub.store.calls import Calls
+from hub.store.cancelling import cancel
 from hub.store.clock import StoreClock
 from hub.store.connecting import Connect, check
 from hub.store.durability import Durability
@@ -68,7 +69,7 @@ class Shard:
     # life
 
     async def get_known(self) -> None:
-        """Whether it is one to rely on, its clock and its copies. Raises ``ConfigurationError``, or another ``HubError``
+        """Whether it is one to rely on, its clock and its copies. Raises ``ConfigurationError``, or ``Maintenance``
         where it does not answer."""
         if not await check(self.connect):
             self.health.failed("maintenance")
@@ -98,9 +99,7 @@ class Shard:
 
     async def stop(self) -> None:
         """Leave in order. ``finish`` afterwards."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await cancel(self._tasks)
 
     async def finish(self) -> None:
         """No connection is left, and nobody waits for it any more."""

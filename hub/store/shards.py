@@ -16,6 +16,7 @@ from hub.core.session import user_tag
 from hub.errors import ConfigurationError
 from hub.store import keys
 from hub.store.calls import Calls
+from hub.store.cancelling import cancel
 from hub.store.clock import StoreClock
 from hub.store.connecting import Connector, StoreTls, Ways, connector
 from hub.store.durability import Durability
@@ -150,10 +151,7 @@ class Shards:
 
     async def close(self) -> None:
         """Look no more, and let what is under way arrive."""
-        for task in (self._looking, self._looking_round):
-            if task is not None:
-                task.cancel()
-                await asyncio.gather(task, return_exceptions=True)
+        await cancel([self._looking, self._looking_round])
         await asyncio.gather(*self._closing)
         for shard in self.all:
             await shard.finish()

@@ -31,6 +31,7 @@ from hub.core.position import Position
 from hub.core.session import Ending, EndReason, Session, user_tag
 from hub.errors import HubError, Unavailable
 from hub.store import records
+from hub.store.cancelling import cancel
 from hub.store.clock import Clocks
 from hub.store.connecting import StoreTls
 from hub.store.durability import Durability
@@ -116,9 +117,7 @@ class Store:
 
     async def stop(self) -> None:
         """Leave in order."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await cancel(self._tasks)
         await self.watching.stop()
         if self._tasks:
             with contextlib.suppress(HubError):

@@ -113,7 +113,7 @@ async def test_a_shard_that_stands_still_holds_up_its_own_sessions_only(place: P
             async with place.node("two") as other:
                 assert other.store.mode_of(first.sid) == "maintenance"
                 await other.store.subscribe(user_tag(others[0].sid))
-                await serve(other, others[0])
+                await committed(other.store, await read(other.store, others[0].sid), cart={"n": -1})
                 await other.ear.until(lambda: bool(other.ear.heard))
         async with asyncio.timeout(SECONDS):
             await node.store.until_live(first.sid)
@@ -233,8 +233,7 @@ async def test_a_replica_that_is_gone_is_no_isolation(place: Place, hurry: None)
 
 
 def test_a_primary_that_is_cut_off_from_all_others_is_left(hurry: None) -> None:
-    """Nothing it writes arrives anywhere, and nobody vouches for it: the node beside it says so, long before the primary
-    does."""
+    """Nothing it writes arrives anywhere, and nobody vouches for it: the node beside it says so long before it does."""
     with cluster_place("cluster-node-timeout 60000") as place:
         asyncio.run(_leave_isolated(place))
 
