@@ -17,7 +17,7 @@ from hub.store.clock import StoreClock
 from hub.store.connecting import Connect, check
 from hub.store.durability import Durability
 from hub.store.ends import Ends
-from hub.store.examining import refuse_unfit
+from hub.store.fitness import refuse_unfit
 from hub.store.health import Health
 from hub.store.line import Line, Listener
 from hub.store.replicas import Replicas

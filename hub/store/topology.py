@@ -16,6 +16,7 @@ from redis.exceptions import AuthenticationError, NoPermissionError, RedisError,
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 from hub.store.guide import check_stays_here
+from hub.store.info import read_info
 from hub.store.slots import SLOTS, Ranges, is_within, size
 from hub.store.store_url import Address
 
@@ -147,12 +148,6 @@ class Topology:
             raise (NoCluster if "disabled" in str(error) else RedisConnectionError)(str(error)) from None
         finally:
             await connection.disconnect(nowait=True)
-
-
-def read_info(answer: bytes) -> dict[str, str]:
-    """``name:value`` lines."""
-    lines = (line.partition(":") for line in answer.decode("utf-8", "replace").splitlines())
-    return {name: value for name, colon, value in lines if colon}
 
 
 def read_view(facts: Any, slots: Any, asked: Address) -> View:

@@ -40,7 +40,7 @@ class Place:
     def other(self, session: Session) -> clustered.Member:
         """A primary that does not have it."""
         owner = self.owner(session)
-        return next(each for each in self.cluster.primaries if each is not owner)
+        return next(each for each in self.cluster.owners() if each is not owner)
 
     @asynccontextmanager
     async def node(self, name: str, durability: str = "local") -> AsyncIterator[Node]:

@@ -97,6 +97,15 @@ def place() -> Iterator[Place]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
+@pytest.fixture(scope="session")
+def cluster_place() -> Iterator[Any]:
+    """One cluster for all tests of this folder that leave it as it was (``clusters.Place``)."""
+    from tests.store.clusters import cluster_place
+
+    with cluster_place() as made:
+        yield made
+
+
 @pytest.fixture
 async def members(place: Place) -> AsyncIterator[tuple[Member, Member]]:
     """Two nodes on one server."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 
 import pytest
 
@@ -11,17 +11,16 @@ from hub.core.ports import Done, HeardChange, HeardEnd, IdempotencyKey, Remember
 from hub.core.session import user_tag
 from hub.errors import Maintenance
 from hub.store import keys
-from tests.store.clusters import Node, Place, cluster_place
+from tests.store.clusters import Node, Place
 from tests.support.sessions import commit, committed, end, opening, read
 
 pytestmark = [pytest.mark.contract, pytest.mark.timeout(60)]
 
 
-@pytest.fixture(scope="module")
-def place() -> Iterator[Place]:
-    """One cluster for all tests of this file."""
-    with cluster_place() as made:
-        yield made
+@pytest.fixture
+def place(cluster_place: Place) -> Place:
+    """The one of this folder."""
+    return cluster_place
 
 
 @pytest.fixture

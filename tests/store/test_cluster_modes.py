@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 import pytest
@@ -13,23 +13,23 @@ import pytest
 from hub.core.ports import Done, HeardChange
 from hub.core.session import Session, user_tag
 from hub.errors import Maintenance, Unavailable
-from hub.store import calls, replicas
-from hub.store.ends import Ends
-from tests.store.clusters import Node, Place, cluster_place
+from hub.store import calls, keys, replicas
+from tests.store.clusters import Node, Place
+from tests.support import clustered
 from tests.support.sessions import commit, committed, end, opening, read
 from tests.support.waiting import eventually
 
 pytestmark = [pytest.mark.contract, pytest.mark.timeout(90)]
 
 SECONDS = 15.0
+SAID = {"detail": "", "actor": "service:test", "request_id": "request"}
 AT_ONCE_SECONDS = 0.5  # of what waits for no other shard; a call to one that stands still takes two seconds
 
 
-@pytest.fixture(scope="module")
-def place() -> Iterator[Place]:
-    """One cluster for all tests of this file."""
-    with cluster_place() as made:
-        yield made
+@pytest.fixture
+def place(cluster_place: Place) -> Place:
+    """The one of this folder."""
+    return cluster_place
 
 
 @asynccontextmanager
@@ -83,11 +83,22 @@ async def serve(node: Node, session: Session) -> None:
         assert time.monotonic() - began < AT_ONCE_SECONDS
 
 
+async def due_elsewhere(node: Node, first: Session) -> Session:
+    """A session that is over soon, in another shard than ``first``, and so is the list with its deadline."""
+    while True:
+        session = await opening(node.store, idle_ms=50).live()
+        places = [node.shard(session), node.store.shards.of(keys.all_shard(session.sid))]
+        if node.shard(first) not in places:
+            return session
+
+
 async def test_a_shard_that_stands_still_holds_up_its_own_sessions_only(place: Place) -> None:
-    """Before it is noticed and after: the others are read, written, touched, opened, listed as present. Of its own all
-    is refused, at once when it is known; then all is as it was, and the feed is heard again before that is said."""
+    """Before it is noticed and after: the others are read, written, touched, opened, listed as present, ended when they
+    are due. Of its own all is refused, at once when it is known. Then all is as it was; and the feed is heard again
+    before that is said."""
     async with place.node("one") as node:
         first, *others = await node.on_each_shard()
+        due = await due_elsewhere(node, first)
         for each in others:
             await node.store.connections(each.sid)
         await node.store.subscribe(user_tag(first.sid))
@@ -105,6 +116,8 @@ async def test_a_shard_that_stands_still_holds_up_its_own_sessions_only(place: P
             assert time.monotonic() - began < AT_ONCE_SECONDS
             for each in others:
                 await serve(node, each)
+            await node.store.sweep()
+            assert await node.store.calls.call("HGET", keys.record(due.sid), "status") == b"ended"
             assert node.store.mode == "maintenance"
             assert (node.store.watching.is_serving, node.store.is_ready) == (True, False)
             node.store.check_writable()
@@ -117,71 +130,40 @@ async def test_a_shard_that_stands_still_holds_up_its_own_sessions_only(place: P
                 await other.ear.until(lambda: bool(other.ear.heard))
         async with asyncio.timeout(SECONDS):
             await node.store.until_live(first.sid)
-        assert node.modes_of(first) == ["maintenance", "live"]
+        modes = node.modes_of(first)
+        assert (modes[0], modes[-1]) == ("maintenance", "live")
         assert all(node.modes_of(each) == [] for each in others)
-        assert [part.holds(user_tag(first.sid)) for part in node.ear.parts] == [True]
+        assert node.ear.parts
+        assert all(part.holds(user_tag(first.sid)) for part in node.ear.parts)
         assert not any(part.holds(user_tag(each.sid)) for part in node.ear.parts for each in others)
         assert isinstance(await commit(node.store, first, None, cart={"n": 1}), Done)
         await node.ear.until(lambda: any(isinstance(each, HeardChange) for each in node.ear.heard))
 
 
-async def test_the_sweep_ends_what_is_due_wherever_it_can(place: Place) -> None:
-    """Listings are spread over all shards; the sets and sessions of one that is away are left for later."""
-    async with place.node("one") as node:
-        first, second, _ = await node.on_each_shard()
-        due = [await opening(node.store, user=each.log_in.user, idle_ms=50).live() for each in (first, second)]
-        async with frozen_shard(place, first):
-            await eventually(mode_is(node, first, "maintenance"), SECONDS)
-            for shard in node.store.shards.all:
-                if shard.mode == "live":
-                    await shard.calls.call("PING")
-            await node.store.sweep()
-            found = await node.store.read(due[1].sid)
-            assert found is not None
-            assert found.ending is not None
-
-
-async def fail_over_behind(place: Place, node: Node, session: Session) -> None:
-    """A session ends; the replica has not heard of it, and is promoted."""
-    owner = await asyncio.to_thread(place.owner, session)
-    [replica] = place.cluster.replicas_of(owner)
-    replica.signal(signal.SIGSTOP)
-    assert owner.ask("CLIENT", "KILL", "TYPE", "replica")  # nothing more is on its way to it
-    said = {"detail": "", "actor": "service:test", "request_id": "request"}
-    done = await node.store.end([session.sid], "revoked", **said)
-    assert done.confirmed == "none"
-    owner.kill()
-    replica.signal(signal.SIGCONT)
-    await asyncio.to_thread(place.cluster.until_promoted, replica)
-    owner.start()
-    await eventually(_whole(place), SECONDS)
-    async with asyncio.timeout(SECONDS):
-        while node.store.mode_of(session.sid) != "live":
-            await node.store.until_live(session.sid)
-
-
 async def test_what_ended_has_ended_on_a_promoted_replica_too(place: Place) -> None:
-    """Though it never heard of it: the node makes the ends of the last minutes again, in that shard."""
+    """Though it never heard of it: the node makes the ends of the last minutes again, in that shard. What a node ended
+    that is no more, lives again: the negative control."""
     async with place.node("one") as node:
         first, *others = await node.on_each_shard()
-        await fail_over_behind(place, node, first)
+        forgotten = await opening(node.store, user=first.log_in.user).live()
+        owner = await asyncio.to_thread(place.owner, first)
+        [replica] = place.cluster.replicas_of(owner)
+        async with place.node("two") as leaving:
+            replica.signal(signal.SIGSTOP)
+            assert owner.ask("CLIENT", "KILL", "TYPE", "replica")  # nothing more is on its way to it
+            ends = [(node, first), (leaving, forgotten)]
+            done = await asyncio.gather(*(each.store.end([session.sid], "revoked", **SAID) for each, session in ends))
+            assert {each.confirmed for each in done} == {"none"}
+        owner.kill()
+        replica.signal(signal.SIGCONT)
+        await asyncio.to_thread(place.cluster.until_promoted, replica)
+        owner.start()
+        await eventually(_whole(place), SECONDS)
+        await eventually(mode_is(node, first, "live"), SECONDS)
         assert (await read(node.store, first.sid)).ending is not None
-        assert node.modes_of(first)[-1] == "live"
+        assert (await read(node.store, forgotten.sid)).ending is None
         assert all(node.modes_of(each) == [] for each in others)
-
-
-async def test_without_that_it_would_live(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The negative control."""
-
-    async def end_nothing(*_: object) -> None:
-        """Nothing."""
-
-    monkeypatch.setattr(Ends, "end_again", end_nothing)
-    async with place.node("one") as node:
-        first, *_ = await node.on_each_shard()
-        await fail_over_behind(place, node, first)
-        assert (await read(node.store, first.sid)).ending is None
-        assert await end(node.store, first.sid) == 1
+        assert await end(node.store, forgotten.sid) == 1
 
 
 async def test_a_failover_that_is_asked_for_loses_nothing(place: Place) -> None:
@@ -223,25 +205,19 @@ async def test_a_replica_that_is_gone_is_no_isolation(place: Place, hurry: None)
         replica.signal(signal.SIGSTOP)
         try:
             with pytest.raises(TimeoutError):
-                await eventually(mode_is(node, session, "maintenance"), 3.0)
-            assert (
-                await node.store.end([session.sid], "revoked", detail="", actor="a", request_id="r")
-            ).confirmed == "none"
+                await eventually(mode_is(node, session, "maintenance"), 2.0)
+            assert (await node.store.end([session.sid], "revoked", **SAID)).confirmed == "none"
         finally:
             replica.signal(signal.SIGCONT)
         await eventually(_whole(place), SECONDS)
 
 
-def test_a_primary_that_is_cut_off_from_all_others_is_left(hurry: None) -> None:
+async def test_a_primary_that_is_cut_off_from_all_others_is_left(place: Place, hurry: None) -> None:
     """Nothing it writes arrives anywhere, and nobody vouches for it: the node beside it says so long before it does."""
-    with cluster_place("cluster-node-timeout 60000") as place:
-        asyncio.run(_leave_isolated(place))
-
-
-async def _leave_isolated(place: Place) -> None:
     async with place.node("one") as node:
         session = (await node.on_each_shard())[0]
         owner = await asyncio.to_thread(place.owner, session)
+        assert owner.ask("CONFIG", "SET", "cluster-node-timeout", 60_000)
         others = [server for server in place.cluster.servers if server is not owner]
         for server in others:
             server.signal(signal.SIGSTOP)
@@ -249,10 +225,12 @@ async def _leave_isolated(place: Place) -> None:
         try:
             await eventually(mode_is(node, session, "maintenance"), SECONDS)
             assert 0.9 < time.monotonic() - since < 5.0
-            assert owner.ask("SET", f"hub:{{{user_tag(session.sid)}}}:probe", "1")
+            assert owner.ask("SET", f"hub:{{{user_tag(session.sid)}}}:probe", "1"), "it knows nothing of it"
             with pytest.raises(TimeoutError):
                 await eventually(mode_is(node, session, "live"), 2.0)
         finally:
             for server in others:
                 server.signal(signal.SIGCONT)
+            owner.ask("CONFIG", "SET", "cluster-node-timeout", clustered.NODE_TIMEOUT_MS)
         await eventually(mode_is(node, session, "live"), SECONDS)
+        await eventually(_whole(place), SECONDS)

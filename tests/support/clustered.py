@@ -139,6 +139,11 @@ class Clustered:
                 return int(primary[1])
         return 0
 
+    def owners(self) -> list[Member]:
+        """The primaries that serve slots now."""
+        ports = {nodes[0][1] for _, _, *nodes in self.servers[0].ask("CLUSTER", "SLOTS")}
+        return [self.at(port) for port in sorted(ports)]
+
     def replicas_of(self, primary: Member) -> list[Member]:
         """Its copies that run."""
         role = primary.ask("ROLE")
