@@ -47,6 +47,13 @@ def deaf() -> None:
     patch.object(Fanout, "on_feed_restored", lambda *_: None).start()
 
 
+def homeless() -> None:
+    """What is served by another shard now is not followed there."""
+    from hub.store.feed import Feed
+
+    patch.object(Feed, "_find_homes", lambda _: None).start()
+
+
 def gullible() -> None:
     """Every change is pushed, whether it continues the copy or not."""
     from hub.core.judge import Verdict
@@ -185,6 +192,7 @@ CRIPPLES = {
         slow_clock,
         own_clock,
         deaf,
+        homeless,
         gullible,
         hasty,
         brisk,

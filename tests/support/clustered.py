@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable, Iterable
+import signal
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
 
 from hub.store.slots import SLOTS, slot_of
 from tests.support.nodes import free_port
@@ -186,30 +186,26 @@ class Clustered:
             self.move_keys(slot, source, target)
         self.end_move(slot, target)
 
-    async def fail_over(self, primary: Member, seen: Callable[[], Any] = lambda: None) -> Member:
-        """``kill -9`` of a primary; it comes back as a replica of the one promoted, which is the answer."""
-        slot = await asyncio.to_thread(self._first_slot, primary)
-        primary.kill()
-        new = await asyncio.to_thread(self._until_moved, slot, primary)
-        seen()
-        primary.start()  # on this thread
+    async def fail_over(self, primary: Member, *, by_standstill: bool = False) -> Member:
+        """``kill -9`` of a primary, or it stands still for too long; it comes back as a replica of the one promoted,
+        which is the answer."""
+        [new] = await asyncio.to_thread(self.replicas_of, primary)
+        if by_standstill:
+            primary.signal(signal.SIGSTOP)
+        else:
+            primary.kill()
+        await asyncio.to_thread(self.until_promoted, new)
+        if by_standstill:
+            primary.signal(signal.SIGCONT)
+        else:
+            primary.start()  # on this thread
         await asyncio.to_thread(wait_for, self.is_whole)
         return new
 
     def until_promoted(self, replica: Member) -> None:
-        """Until it is a primary, and most that run say so."""
+        """Until it is a primary, and serves what its own was serving."""
         wait_for(lambda: replica.is_primary)
-        wait_for(lambda: self.owner(self._first_slot(replica)) is replica)
-
-    def _first_slot(self, primary: Member) -> int:
-        for start, _, node, *_ in primary.ask("CLUSTER", "SLOTS"):
-            if node[1] == primary.port:
-                return int(start)
-        raise AssertionError("it serves nothing")
-
-    def _until_moved(self, slot: int, old: Member) -> Member:
-        wait_for(lambda: self.owner(slot) is not old)
-        return self.owner(slot)
+        wait_for(lambda: any(node[1] == replica.port for _, _, node, *_ in replica.ask("CLUSTER", "SLOTS") or []))
 
     def stop(self) -> None:
         """Kill all."""
