@@ -9,7 +9,7 @@ import asyncio
 import time
 from collections.abc import Sequence
 
-from redis.exceptions import RedisError
+from redis.exceptions import NoPermissionError, RedisError
 
 from hub.core.finding import Finding
 from hub.errors import HubError
@@ -36,12 +36,19 @@ async def examine_cluster(shards: Shards, shown: str, durability: str) -> list[F
         found = [
             Finding("store", "ok", f"{shown} answers, {len(shards.all)} shards, {took * 1000:.1f} ms to find them")
         ]
-        found += _judge_slots(shards.ways.topology.view, await layout(shards))
+        found += _judge_slots(shards.ways.topology.view, await _layout(shards))
         each = await asyncio.gather(*(_examine(shard, durability) for shard in shards.all))
         found += _together([(_address(shard), said) for shard, (said, _) in zip(shards.all, each, strict=True)])
         return [*found, judge_clocks([skew for _, skew in each if skew is not None])]
     finally:
         await shards.close()
+
+
+async def _layout(shards: Shards) -> Layout:
+    try:
+        return await layout(shards)
+    except NoPermissionError:
+        return Layout()  # which right is missing is found when all commands are tried
 
 
 def _judge_slots(view: View, at: Layout) -> list[Finding]:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Self
 
-from redis.exceptions import RedisError, ResponseError
+from redis.exceptions import NoPermissionError, RedisError, ResponseError
 
 from hub.core.chain import Chain, position_at
 from hub.core.limits import CHECKPOINT_EVERY
@@ -130,6 +130,8 @@ class Reader:
     async def _layout(self) -> Layout:
         try:
             return await layout(self._shards)
+        except NoPermissionError:
+            raise Maintenance("This user may not ask CLUSTER NODES, so nobody knows whether that was all") from None
         except (RedisError, OSError):
             raise Maintenance from None
 
