@@ -176,7 +176,7 @@ async def move_and_commit(store: Clustered, load: Load, track: Track) -> None:
 async def test_slots_that_move_under_load_take_everything_along(
     place: tuple[Cluster, Clustered], row: Callable[[str], Any]
 ) -> None:
-    """Key by key, from shard to shard, again and again: every property of the checker holds, no tab hears of a mode;
+    """From shard to shard, again and again: every property of the checker holds, no tab hears of a mode;
     and a session whose slot stays notices nothing."""
     made, store = place
     async with loaded(made) as load:

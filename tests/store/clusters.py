@@ -70,6 +70,10 @@ class Node(Member):
         assert found is not None
         return found
 
+    def has_nodes(self, session: Session) -> bool:
+        """Whether it is in the shard in which the nodes that live are written down."""
+        return self.store.shards.of(keys.NODES) is self.shard(session)
+
     async def on_each_shard(self) -> list[Session]:
         """One live session in each shard."""
         found = dict[int, Session]()

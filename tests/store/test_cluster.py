@@ -94,6 +94,22 @@ async def test_what_is_used_once_is_used_once_on_any_shard(nodes: tuple[Node, No
         assert await ones[1].take("ticket", f"ticket-{number}") == b"content"
 
 
+async def test_each_session_is_judged_by_the_clock_of_its_shard(nodes: tuple[Node, Node]) -> None:
+    """What one shard says of the time concerns its own sessions; nodes go by one of them among themselves. A read hears
+    it anew."""
+    one, _ = nodes
+    first, second, *_ = await one.on_each_shard()
+    clock, ahead_ms = one.store.clock, 10_000_000
+    others = {each for each in one.store.shards.all if each is not one.shard(first)}
+    before, common = clock.now_ms(second.sid), clock.now_ms()
+    one.shard(first).clock.heard(clock.now_ms(first.sid) + ahead_ms)
+    assert clock.now_ms(first.sid) - before > ahead_ms / 2
+    assert clock.now_ms(second.sid) - before < ahead_ms / 2
+    assert (clock.now_ms() - common < ahead_ms / 2) == (one.store.shards.of(keys.NODES) in others)
+    assert (await read(one.store, first.sid)).ending is None
+    assert clock.now_ms(first.sid) - before < ahead_ms / 2
+
+
 async def test_a_slot_that_moved_is_followed(place: Place, nodes: tuple[Node, Node]) -> None:
     """The node that knows the old place commits at the new one; who follows the user reads again, nobody else; then
     everything is heard from there. No mode changes."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+import asyncio
+from dataclasses import replace
+from typing import Any, cast
 
 import pytest
 from redis.crc import key_slot
@@ -121,6 +123,68 @@ def test_the_newest_epoch_counts_then_whoever_says_that_all_is_well() -> None:
     assert sorted([best, part, old, down], key=lambda view: view.rank) == [old, down, part, best]
 
 
+class Said(Topology):
+    """Servers that answer as they are told: by port, ``None`` for one that does not."""
+
+    def __init__(self, answers: dict[int, View | None]) -> None:
+        super().__init__([("127.0.0.1", port) for port in answers], lambda _: NotImplemented, is_tls=False)
+        self.answers, self.last = answers, cast("int | None", None)
+
+    async def _ask_one(self, address: tuple[str, int]) -> View:
+        answer = self.answers.get(address[1])
+        if address[1] == self.last:
+            for _ in range(20):
+                await asyncio.sleep(0)  # the others have answered by then
+        if answer is None:
+            raise RedisConnectionError("away")
+        return replace(answer, asked=address)
+
+
+def of_three(epoch: int, first: int, *, is_ok: bool = True) -> View:
+    """Three primaries, the first of them at this port."""
+    thirds = range(5461), range(5461, 10922), range(10922, SLOTS)
+    ports = first, 2, 3
+    shards = (served(f"n{port}", port, slots) for port, slots in zip(ports, thirds, strict=True))
+    return View(epoch, is_ok, tuple(shards), ASKED)
+
+
+async def test_the_newest_of_most_counts_and_an_older_one_where_no_other_can_be_had() -> None:
+    """One server that has not heard of a promotion is outvoted by epoch, and waited for if it is the one that has; what
+    was known stays known where a server knows nothing at all."""
+    old, new = of_three(7, 1), of_three(8, 4)
+    said = Said({1: old, 2: new, 3: new})
+    assert (await said.ask()).primary_of(0) == ("127.0.0.1", 4)
+    said.answers, said.last = {1: old, 2: old, 4: old, 3: new}, 3
+    assert (await said.ask()).primary_of(0) == ("127.0.0.1", 4)
+    said.answers, said.last = {1: old}, None
+    assert (await said.ask()).primary_of(0) == ("127.0.0.1", 1)
+    said.answers = {1: View(0, False, (), ASKED)}
+    assert (await said.ask()).primary_of(0) == ("127.0.0.1", 1)
+    said.answers = {}
+    with pytest.raises(RedisConnectionError):
+        await said.ask()
+
+
+@pytest.mark.parametrize(
+    ("answers", "do_they"),
+    [
+        ({1: of_three(7, 1), 2: of_three(7, 1), 3: None}, True),
+        ({1: of_three(7, 1), 2: of_three(8, 4), 3: of_three(8, 4)}, False),
+        ({1: of_three(7, 1), 2: None, 3: None}, False),
+        ({1: of_three(7, 1), 2: of_three(8, 4), 3: None}, False),
+        ({1: None, 2: None, 3: None}, False),
+    ],
+)
+async def test_a_primary_is_vouched_for_by_most_primaries_there_are(
+    answers: dict[int, View | None], do_they: bool
+) -> None:
+    """Not by most that can be reached, and not by those that serve nothing."""
+    said = Said({1: of_three(7, 1)})
+    await said.ask()
+    said.answers = answers | {9: of_three(7, 1)}
+    assert await said.do_most_name(("127.0.0.1", 1), 0) is do_they
+
+
 def test_a_shard_is_the_same_after_its_replica_was_promoted() -> None:
     """By the name of the server, whatever became of the old primary; by its slots where it was a stranger; and what has
     neither is another shard."""
@@ -131,6 +195,7 @@ def test_a_shard_is_the_same_after_its_replica_was_promoted() -> None:
     assert pair([one, two], (stranger, moved)) == [(one, stranger), (two, moved)]
     new = served("y", 8, range(300, 301))
     assert pair([one, two], (promoted, moved, new))[2] == (None, new)
+    assert pair([one, two], (promoted, new)) == [(one, promoted), (None, new)]
     assert pair([], (new,)) == [(None, new)]
 
 
@@ -138,7 +203,7 @@ def test_a_server_that_swapped_sides_belongs_to_where_it_serves() -> None:
     """A replica of one shard that became primary of another, whose own primary is known still."""
     one, two = place(served("a", 1, range(100), "b")), place(served("c", 3, range(100, 200)))
     kept, swapped = served("a", 1, range(100)), served("b", 2, range(100, 200))
-    assert pair([one, two], (kept, swapped)) == [(one, kept), (two, swapped)]
+    assert pair([one, two], (swapped, kept)) == [(two, swapped), (one, kept)]
 
 
 def test_a_place_tells_when_it_moves() -> None:

@@ -152,7 +152,7 @@ class Clustered:
 
     def keys_in(self, server: Member, slot: int) -> list[bytes]:
         """The keys of a slot that a server has, some of them."""
-        return list(server.ask("CLUSTER", "GETKEYSINSLOT", slot, 10) or [])
+        return list(server.ask("CLUSTER", "GETKEYSINSLOT", slot, 50) or [])
 
     # what happens to it, from a test
 
@@ -164,12 +164,12 @@ class Clustered:
         return source
 
     def move_keys(self, slot: int, source: Member, target: Member, most: int = 1 << 30) -> int:
-        """Key by key; how many."""
+        """A few at a time; how many."""
         moved = 0
         while moved < most and (keys := self.keys_in(source, slot)):
-            for key in keys[: most - moved]:
-                source.ask("MIGRATE", "127.0.0.1", target.port, key, 0, 2000)
-                moved += 1
+            some = keys[: most - moved]
+            source.ask("MIGRATE", "127.0.0.1", target.port, "", 0, 2000, "KEYS", *some)
+            moved += len(some)
         return moved
 
     def end_move(self, slot: int, target: Member) -> None:
