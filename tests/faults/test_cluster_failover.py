@@ -49,7 +49,8 @@ def place() -> Iterator[tuple[Cluster, Clustered]]:
 
 @asynccontextmanager
 async def loaded(made: Cluster, module: str = "hub", **environment: str) -> AsyncIterator[Load]:
-    """Two nodes, and callers of both."""
+    """Two nodes, and callers of both. They keep the whole history for the checker, however long that goes on."""
+    environment |= {"HUB_SESSION__HISTORY_CHANGES": "1000000"}
     nodes = [await asyncio.to_thread(lambda: made.node(module, port=None, **environment)) for _ in range(2)]
     try:
         async with Load(made, nodes, 0.0) as load:
