@@ -1,6 +1,6 @@
 """From settings to the nouns the parts of the hub are made of, and to the objects that know who is calling.
 
-Only ``hub.app`` uses this.
+Only ``hub.app`` and ``hub.node`` use this.
 """
 
 from __future__ import annotations
@@ -47,12 +47,6 @@ from hub.settings import Settings, split_bind
 from hub.store.connecting import StoreTls
 from hub.store.keyring import KeyRing
 from hub.store.store import Store
-
-
-def check_built(settings: Settings) -> None:
-    """Refuse what the configuration can say and this version does not do yet, rather than ignore it."""
-    if urlsplit(settings.store_url).scheme.endswith("+cluster"):
-        raise ConfigurationError("store_url: Cluster is not built yet; name one server, or sentinels")
 
 
 def store_tls_of(settings: Settings) -> StoreTls:

@@ -13,7 +13,7 @@ from hub.settings import Settings
 from hub.telemetry import metrics
 
 if TYPE_CHECKING:
-    from hub.app import Node
+    from hub.node import Node
 
 
 def expect(settings: Settings) -> None:
@@ -35,7 +35,7 @@ def attach(node: Node, most_connections: int) -> None:
     metrics.MODE.read_by(lambda: {mode: mode == node.mode for mode in get_args(Mode)})
     metrics.DRAINING.read_by(lambda: node.draining)
     metrics.FEED_UP.read_by(lambda: node.feed)
-    metrics.FEED_SILENCE.read_by(lambda: store.feed.seconds_silent)
+    metrics.FEED_SILENCE.read_by(lambda: store.watching.seconds_silent)
     metrics.KEYS.read_by(lambda: {use: len(keys.by_kid) for use, keys in node.ring.by_use.items()})
     metrics.MASTER_ACTIVE.read_by(lambda: {node.ring.master.active.kid: 1})
     metrics.BREAKER_OPEN.read_by(node.gateway.open_breakers)

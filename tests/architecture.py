@@ -36,7 +36,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "__main__": ("cli", "errors"),
     "__init__": (),
 }
-COMPOSITION_ROOT = ("app", "assembly", "gauges")  # assembly: settings, turned into what the parts take
+COMPOSITION_ROOT = ("app", "node", "assembly", "gauges")  # assembly: settings, turned into what the parts take
 
 CONFINED: dict[str, tuple[str, ...]] = {
     "redis": ("store",),
@@ -46,8 +46,8 @@ CONFINED: dict[str, tuple[str, ...]] = {
     "jose": ("identity/tokens.py",),
     "httpx": ("proxy", "identity", "cli"),
     "pydantic": ("api", "settings"),
-    "starlette": ("api", "live", "proxy", "console", "app"),
-    "fastapi": ("api", "live", "proxy", "console", "app"),
+    "starlette": ("api", "live", "proxy", "console", "app", "node"),
+    "fastapi": ("api", "live", "proxy", "console", "app", "node"),
     "typer": ("cli",),
     "prometheus_client": ("telemetry/metrics_export.py",),
 }

@@ -142,6 +142,7 @@ STORES = [
     "unix:///run/valkey.sock",
     "redis+sentinel://127.0.0.1:26379,localhost:26380/main",
     "rediss+cluster://a.example.com,b.example.com:7000",
+    "redis+cluster://[::1]:7000,127.0.0.1?db=0",
 ]
 
 

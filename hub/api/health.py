@@ -21,7 +21,17 @@ class Readiness(Protocol):
     """What a load balancer asks about."""
 
     @property
-    def mode(self) -> Mode: ...
+    def mode(self) -> Mode:
+        """The worst of all parts of the store."""
+
+    @property
+    def store_is_there(self) -> bool:
+        """Whether any part of it can be read."""
+
+    @property
+    def is_serving(self) -> bool:
+        """Whether any part of it answers, and what is published there is heard."""
+
     @property
     def feed(self) -> bool: ...
     @property
@@ -37,11 +47,11 @@ def health_routes(ready: Readiness, jwks: Callable[[], Mapping[str, Sequence[Any
     async def readyz(request: Request) -> Response:
         facts = {
             "mode": ready.mode,
-            "store": ready.mode != "maintenance",
+            "store": ready.store_is_there,
             "feed": ready.feed,
             "draining": ready.draining,
         }
-        good = ready.mode == "live" and ready.feed and not ready.draining
+        good = ready.is_serving and not ready.draining
         return answers.json(facts, 200 if good else 503)
 
     async def keys(request: Request) -> Response:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, TypeAlias
 
@@ -115,8 +115,8 @@ class Ended:
 class Clock(Protocol):
     """The store's time, as well as this node knows it."""
 
-    def now_ms(self) -> int:
-        """Milliseconds since the epoch."""
+    def now_ms(self, sid: str | None = None) -> int:
+        """Milliseconds since the epoch; by the clock that judges the deadlines of a session, where one is named."""
 
 
 class SessionStore(Protocol):
@@ -224,14 +224,21 @@ class HeardPresence:
 Heard: TypeAlias = HeardChange | HeardEnd | HeardPresence
 
 
+class Part(Protocol):
+    """Some of the users, by their tags: those whose sessions one shard of the store holds, or all."""
+
+    def holds(self, tag: str) -> bool:
+        """Whether this user is one of them."""
+
+
 class Follower(Protocol):
     """Who is told what the feed brings. Neither method may block."""
 
     def on_heard(self, heard: Heard) -> None:
         """A message of a channel that is followed."""
 
-    def on_feed_restored(self) -> None:
-        """The feed was lost and is back: what was missed meanwhile is not known."""
+    def on_feed_restored(self, part: Part) -> None:
+        """The feed of these was lost and is back: what was missed meanwhile is not known."""
 
 
 class Feed(Protocol):
@@ -249,8 +256,9 @@ class Feed(Protocol):
     def open_end(self, session: Session, heard: HeardEnd) -> Ending | None:
         """A published end; ``None`` where it does not open, which means: ask the record."""
 
-    async def positions(self, sids: Sequence[str]) -> list[Position | None]:
-        """Where live sessions stand now; ``None`` for one that is over or gone."""
+    async def positions(self, sids: Sequence[str]) -> Mapping[str, Position | None]:
+        """Where live sessions stand now; ``None`` for one that is over or gone. Without those whose part of the store
+        does not answer."""
 
     async def arrive(self, session: Session, connection: str, app: str | None) -> None:
         """A connection opened on this node."""

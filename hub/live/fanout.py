@@ -11,8 +11,8 @@ import random
 from collections.abc import Awaitable
 
 from hub.core.mode import Mode
-from hub.core.ports import Clock, Feed, Heard, HeardChange, HeardEnd, HeardPresence
-from hub.core.session import Ending, Session
+from hub.core.ports import Clock, Feed, Heard, HeardChange, HeardEnd, HeardPresence, Part
+from hub.core.session import Ending, Session, user_tag
 from hub.core.times import from_rfc3339
 from hub.errors import Unavailable
 from hub.live.connection import Connection
@@ -36,7 +36,7 @@ class Fanout:
         self.registry = Registry(feed, clock, per_session, self.check)
         self.turns = Turns()
         self._tasks: set[asyncio.Task[None]] = set()
-        self._lost_timer: asyncio.TimerHandle | None = None
+        self._lost_timers: dict[Part, asyncio.TimerHandle] = {}
         # Those to read again within a second, and the mode that is not told them before: what they show may be lost.
         self._due: dict[Connection, Mode | None] = {}
 
@@ -71,16 +71,19 @@ class Fanout:
             metrics.CHANGE_CONNECTIONS.observe(len(connections))
             metrics.PUSH_SECONDS.observe((self.clock.now_ms() - from_rfc3339(change.at)) / 1000)
 
-    def on_feed_restored(self) -> None:
-        """What was missed is not known: everybody reads again, not all at the same moment."""
+    def on_feed_restored(self, part: Part) -> None:
+        """What was missed is not known: everybody concerned reads again, not all at the same moment."""
         loop = asyncio.get_running_loop()
-        for connection in self.registry.connections():
+        for connection in self._connections_of(part):
             delay = random.uniform(0, SPREAD_SECONDS)  # noqa: S311 - spreads, hides nothing
             self._due.setdefault(connection, None)
             loop.call_later(delay, self._reload_due, connection)
         for follow in self.registry.follows():
-            if follow.watchers:
+            if follow.watchers and part.holds(user_tag(follow.session.sid)):
                 self.registry.check(follow)
+
+    def _connections_of(self, part: Part) -> list[Connection]:
+        return [each for each in self.registry.connections() if part.holds(user_tag(each.sid))]
 
     def _reload_due(self, connection: Connection) -> None:
         withheld = self._due.pop(connection, None)
@@ -163,25 +166,27 @@ class Fanout:
         found = await self._sessions.connections(sid)
         return [{name: each[name] for name in ("id", "app", "since")} for each in found]
 
-    def on_mode(self, mode: Mode) -> None:
-        """The node can do more or less than before: every tab is told; that all is well, once it has read again."""
-        for connection in self.registry.connections():
+    def on_mode(self, mode: Mode, part: Part) -> None:
+        """More or less can be done for these users than before: every tab of theirs is told; that all is well, once it
+        has read again."""
+        for connection in self._connections_of(part):
             is_withheld = mode == "live" and connection in self._due
             if connection in self._due:
                 self._due[connection] = mode if is_withheld else None
             if not is_withheld:
                 connection.act(connection.conversation.on_mode(mode))
-        if self._lost_timer is not None:
-            self._lost_timer.cancel()
-            self._lost_timer = None
+        if (timer := self._lost_timers.pop(part, None)) is not None:
+            timer.cancel()
         if mode == "maintenance":
             loop = asyncio.get_running_loop()
-            self._lost_timer = loop.call_later(STORE_LOST_SECONDS, self._cut_watchers)
+            self._lost_timers[part] = loop.call_later(STORE_LOST_SECONDS, self._cut_watchers, part)
 
-    def _cut_watchers(self) -> None:
+    def _cut_watchers(self, part: Part) -> None:
         """Nobody could be asked for too long whether these sessions live."""
+        del self._lost_timers[part]
         for follow in self.registry.follows():
-            _tell(follow, CloseCode.SHUTDOWN)
+            if part.holds(user_tag(follow.session.sid)):
+                _tell(follow, CloseCode.SHUTDOWN)
 
     def _start(self, work: Awaitable[None]) -> None:
         task = asyncio.ensure_future(work)

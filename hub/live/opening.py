@@ -87,8 +87,8 @@ class Live:
         presence: Presence,
         app_grants: Mapping[str, Grants],
         masks: Masks,
-        mode: Callable[[], Mode],
-        until_live: Callable[[], Awaitable[object]],
+        mode: Callable[[str], Mode],
+        until_live: Callable[[str], Awaitable[object]],
         admission: Admission,
         messages_per_second: int,
     ) -> None:
@@ -132,7 +132,7 @@ class Live:
             wire=wire,
             transport=transport,
             sessions=self.sessions,
-            until_live=self._until_live,
+            until_live=lambda: self._until_live(session.sid),
             turns=self.fanout.turns,
             budget=self.admission.budget,
             learn=self.fanout.registry.learn,
@@ -156,7 +156,7 @@ class Live:
             await self.fanout.registry.join(connection, session)
             connection.start(rights.close_with_caller(connection, self.fanout))
             connection.act(connection.conversation.on_opened(wish.position, wish.view))
-            if (mode := self._mode()) != "live":
+            if (mode := self._mode(session.sid)) != "live":
                 connection.act(connection.conversation.on_mode(mode))
             if wish.presence and not counted:
                 await self.fanout.tell_presence_to(connection)

@@ -137,7 +137,7 @@ class Registry:
         follow = self._follows.get(session.sid)
         if follow is not None:
             follow.session = session
-            follow.arm(self._clock.now_ms(), lambda: self.check(follow))
+            follow.arm(self._clock.now_ms(session.sid), lambda: self.check(follow))
 
     def check(self, follow: Follow) -> None:
         """Ask the store about a session: something here does not fit, or its deadline has come."""

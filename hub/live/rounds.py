@@ -83,7 +83,10 @@ class Rounds:
 
     async def _check_positions(self, follows: Sequence[Follow]) -> None:
         positions = await self._feed.positions([follow.session.sid for follow in follows])
-        for follow, position in zip(follows, positions, strict=True):
+        for follow in follows:
+            if follow.session.sid not in positions:
+                continue
+            position = positions[follow.session.sid]
             behind = position is None or any(
                 connection.conversation.phase is Phase.LIVE and connection.conversation.position != position
                 for connection in follow.connections.values()

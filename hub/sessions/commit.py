@@ -115,7 +115,7 @@ class Commits:
             base=session.position,
             revision=number,
             actor=principal.actor,
-            at=rfc3339(self.store.clock.now_ms()),
+            at=rfc3339(self.store.clock.now_ms(session.sid)),
             document=document if is_checkpoint else None,
             before=session.chain if is_checkpoint else b"",
             **said,

@@ -200,7 +200,7 @@ class Sessions:
 
     async def touch(self, session: Session) -> None:
         """The user did something: slide the idle deadline, now and then, and never because of it fail."""
-        now, idle = self._store.clock.now_ms(), self._lifetimes.idle_ms
+        now, idle = self._store.clock.now_ms(session.sid), self._lifetimes.idle_ms
         pause = min(idle // TOUCH_FRACTION, TOUCH_LATEST_MS)
         if now - self._slides.get(session.sid, -pause) < pause:
             return

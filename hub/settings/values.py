@@ -149,6 +149,8 @@ def read_store_url(value: str) -> str:
         raise ValueError("several hosts need redis+sentinel:// or redis+cluster://")
     if scheme.endswith("+sentinel") and not path.strip("/"):
         raise ValueError("redis+sentinel:// needs the primary's name: redis+sentinel://host,host/name")
+    if scheme.endswith("+cluster") and (path.strip("/") or re.search(r"(^|&)db=0*[^0&]", query)):
+        raise ValueError("a cluster has database 0 only: redis+cluster://host,host, with no path and no db")
     if not scheme.startswith("rediss") and not all(map(is_loopback, hosts)):
         raise ValueError(f"plaintext to another machine; use rediss{scheme[5:]}:// (TLS)")
     return value

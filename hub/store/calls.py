@@ -1,4 +1,5 @@
-"""Calls to the store, by how sure their caller must be: as they are, as durable as configured, or on every copy.
+"""Calls to one shard of the store, by how sure their caller must be: as they are, as durable as configured, or on every
+copy.
 
 Each kind has lanes of its own, so that reading never waits behind a replica that is slow to confirm.
 """
@@ -7,9 +8,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 from redis.exceptions import (
+    AskError,
     ClusterDownError,
     MasterDownError,
     OutOfMemoryError,
@@ -25,22 +27,27 @@ from hub.store.confirming import Confirming
 from hub.store.connecting import Connect
 from hub.store.denied import Denials, is_denial
 from hub.store.durability import CONFIRM_MS, Durability
-from hub.store.lanes import Answered, Command, Lanes, OutcomeUnknown, Reply, Waiting, refuse
+from hub.store.lanes import Answered, Command, Lanes, OutcomeUnknown, Reply, TakenOver, Waiting, refuse
 from hub.telemetry import metrics
 
-__all__ = ["Answered", "Calls", "OutcomeUnknown", "Reply"]
+__all__ = ["Answered", "Calls", "Kind", "OutcomeUnknown", "Reply"]
+
+Kind: TypeAlias = Literal["plain", "durable", "to_all", "to_any"]
+TakeOver: TypeAlias = Callable[[Kind, Waiting, ResponseError], bool]
 
 LANES = 4  # connections; more batches wait and grow meanwhile
 LANES_TO_ALL = 2
 WATCH_MS = 900
-TRANSIENT = (TryAgainError, ClusterDownError, MasterDownError)
-TRANSIENT_REPLIES = ("BUSY ",)  # somebody's script runs and runs
+ELSEWHERE = (AskError, TryAgainError)  # MOVED is a kind of ASK to redis-py
+DOWN = (ClusterDownError, MasterDownError)
+DOWN_REPLIES = ("BUSY ",)  # somebody's script runs and runs
 READ_ONLY_REPLIES = ("MISCONF", "NOREPLICAS", "OOM")
 
 
 class Calls:
     """Batches calls onto a few connections. ``on_failure`` hears which mode an answer speaks for, ``on_time`` the
-    store's clock (ms). ``replicas`` is how many copies there are; who watches them keeps it true."""
+    store's clock (ms). ``replicas`` is how many copies there are; who watches them keeps it true. ``take_over`` is
+    asked about each call that was refused, whether it is seen to."""
 
     def __init__(
         self,
@@ -49,25 +56,40 @@ class Calls:
         on_time: Callable[[int], None] = lambda _: None,
         durability: Durability | None = None,
     ) -> None:
-        self._follows = connect.sentinels is not None
+        self._follows = connect.guide is not None
         self._on_failure = on_failure
         self._refuse: HubError | None = None
+        self.take_over: TakeOver = lambda *_: False
+        self.probe: Callable[[], str] = lambda: keys.PROBE  # what may be written to find out whether it is confirmed
         self.durability = durability or Durability()
         self.replicas = 0
         self._confirming = Confirming(self._is_confirmed_again)
         self._denials = Denials()
 
-        def lanes(most: int, wait: Callable[[], Command] | None = None) -> Lanes:
-            return Lanes(connect, most, failed=self._failed, translate=self._translate, on_time=on_time, wait=wait)
+        def lanes(kind: Kind, most: int, wait: Callable[[], Command] | None = None) -> Lanes:
+            def translate(waiting: Waiting, error: ResponseError) -> Exception:
+                return TakenOver() if self.take_over(kind, waiting, error) else self._translate(error)
 
-        self._plain = lanes(LANES)
-        self._durable = self._plain if self.durability.is_local else lanes(LANES, self.durability.wait)
-        self._to_all = lanes(LANES_TO_ALL, lambda: ("WAIT", self.replicas, CONFIRM_MS))
-        self._to_any = lanes(1, lambda: ("WAIT", 1, WATCH_MS))
+            return Lanes(connect, most, failed=self._failed, translate=translate, on_time=on_time, wait=wait)
+
+        self._plain = lanes("plain", LANES)
+        self._durable = self._plain if self.durability.is_local else lanes("durable", LANES, self.durability.wait)
+        self._to_all = lanes("to_all", LANES_TO_ALL, lambda: ("WAIT", self.replicas, CONFIRM_MS))
+        self._to_any = lanes("to_any", 1, lambda: ("WAIT", 1, WATCH_MS))
 
     def refuse(self, error: HubError | None) -> None:
         """While the store is known to be away, fail at once with ``error`` instead of trying."""
         self._refuse = error
+
+    @property
+    def is_refusing(self) -> bool:
+        """Whether calls fail at once."""
+        return self._refuse is not None
+
+    def put(self, kind: Kind, waiting: Waiting) -> None:
+        """Send a call that was refused elsewhere."""
+        lanes = {"plain": self._plain, "durable": self._durable, "to_all": self._to_all, "to_any": self._to_any}
+        lanes[kind].put(waiting)
 
     def call(self, *command: Any) -> Awaitable[Reply]:
         """Send one command; the awaitable gives its answer or raises a ``HubError`` or ``ResponseError``."""
@@ -92,7 +114,7 @@ class Calls:
 
     async def _is_confirmed_again(self) -> bool:
         try:
-            answered = await self._put(self._durable, ("SET", keys.PROBE, "1", "EX", "60"))
+            answered = await self._put(self._durable, ("SET", self.probe(), "1", "EX", "60"))
         except (HubError, ResponseError):
             return False
         return self.is_durable(answered)
@@ -136,7 +158,10 @@ class Calls:
             return ReadOnly()
         if is_denial(error):
             return self._denials.note(error)
-        if isinstance(error, TRANSIENT) or str(error).startswith(TRANSIENT_REPLIES):
+        if isinstance(error, ELSEWHERE):
+            metrics.STORE_FAILURES.add("transient")
+            return Maintenance()  # the shard is well
+        if isinstance(error, DOWN) or str(error).startswith(DOWN_REPLIES):
             self._on_failure("maintenance")
             metrics.STORE_FAILURES.add("transient")
             return Maintenance()

@@ -17,9 +17,11 @@ from redis.exceptions import AuthenticationError, BusyLoadingError, RedisError
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
-from hub.errors import ConfigurationError
-from hub.store.sentinels import NoSuchPrimary, Sentinels, connection_to_primary
+from hub.errors import ConfigurationError, Maintenance
+from hub.store.guide import Guide, connection_to_primary
+from hub.store.sentinels import NoSuchPrimary, Sentinels
 from hub.store.store_url import Address, StoreUrl
+from hub.store.topology import NoCluster, NotAllowed, Topology, View
 
 CONNECT_SECONDS = 1.0
 CALL_SECONDS = 2.0
@@ -49,23 +51,25 @@ class StoreTls:
 
 
 class Connect(Protocol):
-    """Makes a new, not yet connected connection. ``sentinels``: who says where to, where that may change."""
+    """Makes a new, not yet connected connection. ``guide``: who says where to, where that may change."""
 
-    sentinels: Sentinels | None
+    guide: Guide | None
 
     def __call__(self) -> AbstractConnection: ...
 
 
-class _Connector:
-    def __init__(self, make: Callable[[], AbstractConnection], sentinels: Sentinels | None = None) -> None:
-        self._make, self.sentinels = make, sentinels
+class Connector:
+    """One made of a function."""
+
+    def __init__(self, make: Callable[[], AbstractConnection], guide: Guide | None = None) -> None:
+        self._make, self.guide = make, guide
 
     def __call__(self) -> AbstractConnection:
         return self._make()
 
 
 def connector(url: str, tls: StoreTls | None = None) -> Connect:
-    """Something that makes a new, not yet connected connection. ``url`` as in the configuration.
+    """How to connect to the one primary of a store that is no cluster. ``url`` as in the configuration.
 
     Raises ``ConfigurationError`` for certificates that cannot be used.
     """
@@ -78,7 +82,7 @@ def connector(url: str, tls: StoreTls | None = None) -> Connect:
         driver_info=None,
         **_options(),
     )
-    return _Connector(lambda: _with_tls(pool.make_connection(), context))  # type: ignore[no-untyped-call]
+    return Connector(lambda: _with_tls(pool.make_connection(), context))  # type: ignore[no-untyped-call]
 
 
 def _options() -> dict[str, Any]:
@@ -112,9 +116,46 @@ def _sentinel_connector(at: StoreUrl, context: ssl.SSLContext | None) -> Connect
         return _with_tls(made, context)
 
     sentinels = Sentinels(at.hosts, at.name, to_sentinel, is_tls=at.is_tls)
-    return _Connector(
+    return Connector(
         lambda: _with_tls(connection_to_primary(sentinels, is_tls=at.is_tls, **options, **for_data), context), sentinels
     )
+
+
+class Ways:
+    """How to connect to the servers of a cluster: ``redis+cluster://user:password@host:port,host``, where the hosts are
+    only those to ask first. Raises ``ConfigurationError`` for certificates that cannot be used."""
+
+    def __init__(self, at: StoreUrl, tls: StoreTls | None = None) -> None:
+        self.is_tls = at.is_tls
+        self._context = (tls or StoreTls()).context() if at.is_tls else None
+        self._options = _options() | {"driver_info": None, "username": at.username, "password": at.password}
+        self.topology = Topology(at.hosts, self._to_server, is_tls=at.is_tls)
+
+    def _to_server(self, address: Address) -> AbstractConnection:
+        kind = SSLConnection if self.is_tls else Connection
+        return _with_tls(kind(host=address[0], port=address[1], **self._options), self._context)
+
+    def to_primary(self, guide: Guide) -> Connect:
+        """To whichever server is a shard's primary by then."""
+
+        def make() -> AbstractConnection:
+            return _with_tls(connection_to_primary(guide, is_tls=self.is_tls, **self._options), self._context)
+
+        return Connector(make, guide)
+
+    def to_server(self, address: Address) -> Connect:
+        """To one that was named, whatever it is."""
+        return Connector(lambda: self.topology.connect(address))
+
+    async def first_view(self) -> View:
+        """What the cluster says of itself. Raises ``ConfigurationError`` where no patience helps, else ``Maintenance``
+        for one that does not answer."""
+        try:
+            return await self.topology.ask()
+        except (RedisError, OSError) as error:
+            if (said := _why_never(error, is_tls=self.is_tls, is_greeted=False)) is not None:
+                raise ConfigurationError(f"store_url: {said}") from None
+            raise Maintenance from None
 
 
 async def establish(connection: AbstractConnection) -> None:
@@ -137,8 +178,9 @@ async def cut(connection: AbstractConnection) -> None:
     await connection.disconnect(nowait=True)
 
 
-async def check(connect: Connect) -> None:
-    """Raise ``ConfigurationError`` where no patience helps: a store that is not trusted, or that does not trust us."""
+async def check(connect: Connect) -> bool:
+    """Whether it answers. Raises ``ConfigurationError`` where no patience helps: a store that is not trusted, or that
+    does not trust us."""
     connection = connect()
     is_greeted = False
     try:
@@ -149,8 +191,10 @@ async def check(connect: Connect) -> None:
     except (RedisError, OSError) as error:
         if (said := _why_never(error, is_tls=isinstance(connection, SSLConnection), is_greeted=is_greeted)) is not None:
             raise ConfigurationError(f"store_url: {said}") from None
+        return False
     finally:
         await connection.disconnect(nowait=True)
+    return True
 
 
 def _why_never(error: BaseException, *, is_tls: bool, is_greeted: bool) -> str | None:
@@ -158,6 +202,10 @@ def _why_never(error: BaseException, *, is_tls: bool, is_greeted: bool) -> str |
         match cause:
             case NoSuchPrimary():
                 return "the sentinels watch no primary of this name"
+            case NoCluster():
+                return "the store is no cluster; name it with redis:// or rediss://"
+            case NotAllowed():
+                return f"{cause}; allow it: ACL SETUSER … +cluster|info +cluster|slots"
             case AuthenticationError():
                 return "the store refuses this user and password"
             case ssl.SSLCertVerificationError():

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Literal
 
 from hub.core import heads
@@ -18,7 +18,7 @@ from hub.core.change import encode_entry
 from hub.core.ports import Ended
 from hub.core.session import EndReason, Session, user_tag
 from hub.core.times import rfc3339
-from hub.errors import Maintenance
+from hub.errors import Maintenance, Unavailable
 from hub.store import keys, records
 from hub.store.durability import judge_copies
 from hub.store.recent_ends import RecentEnds
@@ -67,7 +67,7 @@ class Ends:
 
     async def end_if_due(self, session: Session) -> Session:
         """End a session whose deadline has passed; the session as it is afterwards."""
-        reason = session.due(self._sessions.clock.now_ms())
+        reason = session.due(self._sessions.clock.now_ms(session.sid))
         if session.ending is None and reason is not None:
             tag = user_tag(session.sid)
             await self._run(tag, {session.sid: session}, reason, "due", "", ("", "hub", ""))
@@ -101,33 +101,34 @@ class Ends:
             # A record that does not open cannot seal an ending; it is ended all the same, and stays unused.
             sealed = records.seal_ending(sid, reason, *said, session.data_key) if session else b""
             args += [sid, sealed]
-        replicas = self._sessions.calls.replicas
-        scripts = self._sessions.scripts
+        scripts, calls = self._sessions.scripts, self._sessions.calls
+        replicas = calls.of(key_names[0]).replicas
         if which == "due":  # the clock says so: every other copy of the store finds out by itself
             reply, copies = await scripts.run("end", key_names, args), replicas
         else:
             reply, copies = await scripts.run_to_all("end", key_names, args)
+            replicas = max(replicas, calls.of(key_names[0]).replicas)  # its slot may have moved meanwhile
         if reply[0] == b"again":
             return None
-        self._sessions.clock.heard(int(reply[0]))
+        self._sessions.clock.heard(tag, int(reply[0]))
         if which != "due":
             self._recent.keep(key_names, reason, int(reply[0]) if which == "all" else 0, args[3:])
         if int(reply[1]):
             await self._after(list(targets))
         return Ended(int(reply[1]), judge_copies(copies, replicas))
 
-    async def end_again(self, scripts: Scripts) -> None:
-        """The ends of the last minutes once more, where the store may have lost some: what has ended stays ended, and
-        what was opened since is left alone."""
-        again = [scripts.run("end", *each) for each in self._recent.calls()]
-        await asyncio.gather(*again)
+    async def end_again(self, scripts: Scripts, are_there: Callable[[str], bool]) -> None:
+        """The ends of the last minutes once more, where a shard may have lost some: what has ended stays ended, and
+        what was opened since is left alone. ``are_there`` says whose sessions the shard has, by user tag."""
+        again = [each for each in self._recent.calls() if are_there(keys.tag_of_channel(each[0][2]))]
+        await asyncio.gather(*(scripts.run("end", *each) for each in again))
 
     async def _after(self, sids: Sequence[str]) -> None:
         """Closing entries and listings; what fails here is completed by whoever meets it."""
         try:
             over = await asyncio.gather(*(self._sessions.read_raw(sid) for sid in sids))
             await asyncio.gather(*(self._close(session) for session in over if session is not None))
-        except Maintenance:
+        except Unavailable:
             return
 
     async def _close(self, session: Session) -> None:
@@ -160,4 +161,4 @@ class Ends:
             metrics.SESSIONS_ENDED.add(ending.reason)
             note(SecurityEvent.SESSION_EXPIRED, sid=sid, why=ending.reason)
             audit_log.info(heads.EVENT, extra=heads.to_facts(session, position, chain))
-        await self._sessions.calls.call("ZREM", keys.all_shard(sid), sid)
+        await self._sessions.unlist(sid)

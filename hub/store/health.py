@@ -1,4 +1,4 @@
-"""Health of the store as this node sees it: the mode, who is told, and the way back to ``live``.
+"""Health of one shard of the store as this node sees it: the mode, who is told, and the way back to ``live``.
 
 A mode other than ``live`` is entered by the first call that fails and left only by a probe, and only once
 the feed delivers again. Nothing here ends a session or doubts a caller.
@@ -12,7 +12,7 @@ import logging
 from collections.abc import Awaitable, Callable
 
 from redis.asyncio.connection import AbstractConnection
-from redis.exceptions import RedisError, ResponseError
+from redis.exceptions import AskError, ClusterDownError, RedisError, ResponseError
 
 from hub.core.mode import Mode
 from hub.errors import HubError, Maintenance, ReadOnly, Unavailable
@@ -26,11 +26,11 @@ log = logging.getLogger("hub.store.health")
 
 
 class Health:
-    """The mode of this node. ``listeners`` are called at each transition; they must not block. ``is_trusted``: whether
-    what answers may be taken for the store."""
+    """The mode of one shard. ``listeners`` are called at each transition; they must not block. ``is_trusted``: whether
+    what answers may be taken for the store. ``probe`` names what may be written to find out."""
 
-    def __init__(self, connect: Connect) -> None:
-        self._connect = connect
+    def __init__(self, connect: Connect, probe: Callable[[], str] = lambda: keys.PROBE) -> None:
+        self._connect, self._probe_name = connect, probe
         self.is_trusted: Callable[[AbstractConnection], Awaitable[bool]] = _always
         self._recover = asyncio.Event()
         self.mode: Mode = "live"
@@ -95,13 +95,15 @@ class Health:
                 await connection.disconnect(nowait=True)
 
     async def _ask(self, connection: AbstractConnection) -> Mode:
-        await connection.send_command("GET", keys.PROBE)  # a store whose disk is full refuses PING as well
+        await connection.send_command("GET", self._probe_name())  # a store whose disk is full refuses PING as well
         await connection.read_response()
         if not await self.is_trusted(connection):
             return "maintenance"
         try:
-            await connection.send_command("SET", keys.PROBE, "1", "EX", "60")
+            await connection.send_command("SET", self._probe_name(), "1", "EX", "60")
             await connection.read_response()
+        except (AskError, ClusterDownError):  # MOVED is a kind of ASK to redis-py: it may not even be read
+            return "maintenance"
         except ResponseError:
             return "read_only"
         return "live"

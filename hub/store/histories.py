@@ -11,7 +11,8 @@ from hub.core.position import Position
 from hub.core.session import Session
 from hub.errors import Compacted
 from hub.store import keys, records
-from hub.store.calls import Calls, Reply
+from hub.store.calls import Reply
+from hub.store.routed import Routed
 from hub.store.sealing import SealBroken
 from hub.telemetry.security import SecurityEvent, note
 
@@ -19,7 +20,7 @@ from hub.telemetry.security import SecurityEvent, note
 class Histories:
     """Reads of histories."""
 
-    def __init__(self, calls: Calls) -> None:
+    def __init__(self, calls: Routed) -> None:
         self._calls = calls
 
     async def changes(self, session: Session, since: Position, limit: int) -> History:

@@ -10,7 +10,7 @@ import asyncio
 
 from hub.core.session import Session
 from hub.store import keys
-from hub.store.calls import Calls
+from hub.store.routed import Routed
 
 MARK_SECONDS = 900
 
@@ -18,7 +18,7 @@ MARK_SECONDS = 900
 class IdpSessions:
     """The index by issuer and the provider's own ``sid``."""
 
-    def __init__(self, calls: Calls, key: bytes) -> None:
+    def __init__(self, calls: Routed, key: bytes) -> None:
         self._calls, self._key = calls, key
 
     async def note(self, session: Session) -> bool:

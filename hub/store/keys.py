@@ -14,6 +14,11 @@ OPS = "hub:ops"
 PROBE = "hub:probe"
 
 
+def probe(tag: str | None) -> str:
+    """What is written to find out whether a shard can be written: a string. ``tag`` is one of that shard's."""
+    return PROBE if tag is None else f"hub:{{{tag}}}:probe"
+
+
 def node_keys(node: str) -> str:
     """Which keys of the ring a node works with, by name: a string that lives as long as the node."""
     return f"{NODES}:{node}:keys"
@@ -52,6 +57,11 @@ def not_before(tag: str) -> str:
 def channel(tag: str) -> str:
     """Where changes and ends of one user's sessions are published."""
     return f"hub:{{{tag}}}"
+
+
+def tag_of_channel(name: str) -> str:
+    """Whose channel it is."""
+    return name[5:-1]
 
 
 def all_shard(sid: str) -> str:

@@ -1,7 +1,8 @@
 """A few connections to the store, and calls that travel on them together: those of one event-loop turn in one pipeline.
 
 A call is never repeated here. What was not sent fails with ``Maintenance``; what was sent and not answered
-fails with ``OutcomeUnknown``, and only the caller can find out whether it happened.
+fails with ``OutcomeUnknown``, and only the caller can find out whether it happened. What a server says it has not done,
+because another one should, may be taken over by whoever knows the others.
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ from hub.telemetry import metrics
 MOST_IN_A_BATCH = 512
 FRESH_SECONDS = 1.0  # a connection idle for longer is looked at before it is trusted
 
+ASKING = ("ASKING",)
+
 Reply: TypeAlias = Any
 Command: TypeAlias = tuple[Any, ...]
 
@@ -38,11 +41,22 @@ class Answered(NamedTuple):
 
 
 class Waiting(NamedTuple):
-    """A call on its way: its command, its answer to be, and whether the store's clock is wanted before it."""
+    """A call on its way: its command, its answer to be, and whether the store's clock is wanted before it.
+
+    For one that was sent elsewhere: how often, until when it may be again (loop time), and whether the server is to be
+    told that it was named only for this once.
+    """
 
     command: Command
     future: asyncio.Future[Any]
     is_on_time: bool = False
+    tries: int = 0
+    until: float = 0.0
+    is_asking: bool = False
+
+
+class TakenOver(Exception):
+    """Somebody else sees to the answer."""
 
 
 class Lanes:
@@ -56,7 +70,7 @@ class Lanes:
         most: int,
         *,
         failed: Callable[[], None],
-        translate: Callable[[ResponseError], Exception],
+        translate: Callable[[Waiting, ResponseError], Exception],
         on_time: Callable[[int], None] = lambda _: None,
         wait: Callable[[], Command] | None = None,
     ) -> None:
@@ -126,7 +140,11 @@ class Lanes:
 
     async def _exchange(self, connection: AbstractConnection, batch: list[Waiting]) -> None:
         is_on_time = any(waiting.is_on_time for waiting in batch)
-        commands: list[Command] = [("TIME",)] * is_on_time + [waiting.command for waiting in batch]
+        commands: list[Command] = [("TIME",)] * is_on_time
+        for waiting in batch:
+            if waiting.is_asking:
+                commands.append(ASKING)
+            commands.append(waiting.command)
         if self._wait is not None:
             commands.append(self._wait())
         await connection.send_packed_command(connection.pack_commands(commands))
@@ -134,11 +152,11 @@ class Lanes:
             await self._hear_time(connection)
         if self._wait is None:
             for waiting in batch:
-                _settle(waiting.future, await self._read(connection))
+                _settle(waiting.future, await self._read(connection, waiting))
             return
         found = []
         for waiting in batch:
-            reply = await self._read(connection)
+            reply = await self._read(connection, waiting)
             if isinstance(reply, Exception):
                 _settle(waiting.future, reply)  # there is nothing to wait for
             else:
@@ -157,14 +175,16 @@ class Lanes:
             return  # so is what follows, and says why
         self._on_time(int(seconds) * 1000 + int(microseconds) // 1000)
 
-    async def _read(self, connection: AbstractConnection) -> Reply:
+    async def _read(self, connection: AbstractConnection, waiting: Waiting) -> Reply:
         """An answer, or the exception that the store's refusal stands for."""
+        if waiting.is_asking:
+            await self._read(connection, waiting._replace(is_asking=False))  # what matters is said to what follows
         try:
             return await connection.read_response()
         except (RedisConnectionError, AuthenticationError):
             raise
         except ResponseError as error:
-            return self._translate(error)
+            return self._translate(waiting, error)
 
     def _fail(self, batch: list[Waiting], was_sent: bool) -> None:
         self._failed()
@@ -210,7 +230,8 @@ def _settle(future: asyncio.Future[Any], reply: Any) -> None:
     if future.done():
         return
     if isinstance(reply, Exception):
-        refuse(future, reply)
+        if not isinstance(reply, TakenOver):
+            refuse(future, reply)
     else:
         future.set_result(reply)
 

@@ -10,8 +10,8 @@ import re
 
 from hub.errors import Malformed
 from hub.store import keys
-from hub.store.calls import Calls
-from hub.store.clock import StoreClock
+from hub.store.clock import Clocks
+from hub.store.routed import Routed
 
 _CURSOR = re.compile(r"([0-9]{1,2})-([0-9]{1,9})")
 
@@ -19,7 +19,7 @@ _CURSOR = re.compile(r"([0-9]{1,2})-([0-9]{1,9})")
 class Listing:
     """Live sids by deadline."""
 
-    def __init__(self, calls: Calls, clock: StoreClock) -> None:
+    def __init__(self, calls: Routed, clock: Clocks) -> None:
         self._calls, self._clock = calls, clock
 
     async def page(self, cursor: str | None, limit: int) -> tuple[list[str], str | None]:
@@ -36,12 +36,11 @@ class Listing:
         return sids, None
 
     async def due(self, most: int) -> list[str]:
-        """Sids whose listed deadline has passed, at most ``most`` of each set."""
+        """Sids whose listed deadline has passed, at most ``most`` of each set; of the sets that can be read now."""
         now = self._clock.now_ms()
-        found = await asyncio.gather(
-            *(self._calls.call("ZRANGEBYSCORE", shard, "-inf", now, "LIMIT", 0, most) for shard in keys.all_shards())
-        )
-        return [sid.decode() for sids in found for sid in sids]
+        asked = [self._calls.call("ZRANGEBYSCORE", name, "-inf", now, "LIMIT", 0, most) for name in keys.all_shards()]
+        found = await asyncio.gather(*asked, return_exceptions=True)
+        return [sid.decode() for sids in found if not isinstance(sids, BaseException) for sid in sids]
 
     async def correct(self, sid: str, deadline_ms: int | None) -> None:
         """The record says otherwise: list the right deadline, or nothing."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal, TypeAlias
 
 from hub.store import keys
-from hub.store.calls import Calls
+from hub.store.routed import Routed
 
 Purpose: TypeAlias = Literal["transaction", "bearer", "ticket", "logout", "code"]
 
@@ -13,7 +13,7 @@ Purpose: TypeAlias = Literal["transaction", "bearer", "ticket", "logout", "code"
 class Once:
     """Marks that are set or taken by one caller only."""
 
-    def __init__(self, calls: Calls, key: bytes) -> None:
+    def __init__(self, calls: Routed, key: bytes) -> None:
         self._calls, self._key = calls, key
 
     async def claim(self, purpose: Purpose, value: str, seconds: int) -> bool:

@@ -34,7 +34,7 @@ class Openings:
         if not store.calls.is_durable(answered):
             raise Unconfirmed
         now, expires, idle = (int(number) for number in reply[:3])
-        store.clock.heard(now)
+        store.clock.heard(new.sid, now)
         session = Session(
             sid=new.sid,
             log_in=new.log_in,
@@ -57,7 +57,7 @@ class Openings:
             revision=1,
             ops=[],
             actor=new.actor,
-            at=rfc3339(self._sessions.clock.now_ms()),
+            at=rfc3339(self._sessions.clock.now_ms(new.sid)),
             request_id=new.request_id,
             document=new.document,
         )

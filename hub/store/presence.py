@@ -16,18 +16,20 @@ from hub.core.json import dumps
 from hub.core.session import Session, user_tag
 from hub.core.times import rfc3339
 from hub.store import keys
-from hub.store.calls import Calls
-from hub.store.clock import StoreClock
+from hub.store.clock import Clocks
+from hub.store.routed import Routed
 
 NODE_LIFE_SECONDS = 15.0
 NODE_BEAT_SECONDS = 5.0
+NODES_SECONDS = 0.25  # nobody waits longer to hear which nodes live, if that is known from before
 
 
 class Presence:
     """Connections by session, and the nodes that vouch for them."""
 
-    def __init__(self, calls: Calls, clock: StoreClock, node: str) -> None:
+    def __init__(self, calls: Routed, clock: Clocks, node: str) -> None:
         self._calls, self._clock, self.node = calls, clock, node
+        self._lived: set[str] = set()
         self.key_names = b""  # of the ring this node works with: whoever would drop a key has to know
 
     async def beat(self) -> None:
@@ -48,7 +50,7 @@ class Presence:
     async def arrive(self, session: Session, connection: str, app: str | None) -> None:
         """A connection opened; whoever follows the session hears of it."""
         sid = session.sid
-        about = {"node": self.node, "app": app, "since": rfc3339(self._clock.now_ms())}
+        about = {"node": self.node, "app": app, "since": rfc3339(self._clock.now_ms(sid))}
         await asyncio.gather(
             self._calls.call("HSET", keys.presence(sid), connection, dumps(about)),
             self._calls.call("PEXPIREAT", keys.presence(sid), session.expires_ms),
@@ -62,14 +64,19 @@ class Presence:
             self._calls.call("SPUBLISH", keys.channel(user_tag(sid)), f"p {sid}"),
         )
 
+    async def _living(self) -> set[str]:
+        """The nodes that live. Where that is written may be in another shard than the session: while that one does not
+        answer, those that lived when it did."""
+        oldest = self._clock.now_ms() - NODE_LIFE_SECONDS * 1000
+        asking = asyncio.ensure_future(self._calls.call("ZRANGEBYSCORE", keys.NODES, oldest, "+inf"))
+        await asyncio.wait([asking], timeout=NODES_SECONDS if self._lived else None)
+        if not self._lived or (asking.done() and asking.exception() is None):
+            self._lived = {node.decode() for node in await asking}
+        return self._lived
+
     async def connections(self, sid: str) -> list[dict[str, Any]]:
         """``[{id, app, since, node}]`` of living nodes, oldest first."""
-        oldest = self._clock.now_ms() - NODE_LIFE_SECONDS * 1000
-        nodes, fields = await asyncio.gather(
-            self._calls.call("ZRANGEBYSCORE", keys.NODES, oldest, "+inf"),
-            self._calls.call("HGETALL", keys.presence(sid)),
-        )
-        alive = {node.decode() for node in nodes}
+        alive, fields = await asyncio.gather(self._living(), self._calls.call("HGETALL", keys.presence(sid)))
         names = (name.decode() for name in fields[::2])
         found = [{"id": name, **orjson.loads(value)} for name, value in zip(names, fields[1::2], strict=True)]
         return sorted((each for each in found if each["node"] in alive), key=lambda each: str(each["since"]))

@@ -16,7 +16,6 @@ from redis.asyncio.connection import AbstractConnection
 from redis.exceptions import NoPermissionError, RedisError, ResponseError
 
 from hub.core.finding import Finding
-from hub.core.mode import Mode
 from hub.errors import HubError, ReadOnly
 from hub.store import keys
 from hub.store.calls import Calls
@@ -30,8 +29,8 @@ LISTED = 6
 Command = tuple[str | int, ...]
 
 
-def commands(tag: str, durability: str = "local") -> list[Command]:
-    """In an order in which each finds what it needs."""
+def commands(tag: str, durability: str = "local", *, in_cluster: bool = False) -> list[Command]:
+    """In an order in which each finds what it needs. They are sent in one go: ``ASKING`` concerns what follows it."""
     name = f"{keys.channel(tag)}:doctor"
     text, table, bag, ranks, stream = (f"{name}:{kind}" for kind in ("text", "table", "bag", "ranks", "stream"))
     until_ms = round(time.time() * 1000) + LIFE_SECONDS * 1000
@@ -51,17 +50,20 @@ def commands(tag: str, durability: str = "local") -> list[Command]:
         ("SPUBLISH", keys.channel(tag), ""),
         ("WAIT", 0, 1), *([("WAITAOF", 0, 0, 1)] if durability == "fsynced" else []),
     ]
+    if in_cluster:
+        others += [("CLUSTER", "INFO"), ("CLUSTER", "SLOTS"), ("CLUSTER", "NODES"), ("ASKING",)]
     # fmt: on
     return [*others, *on_keys, ("DEL", text, table, bag, ranks, stream)]
 
 
-async def rehearse(connect: Connect, durability: str) -> list[Finding]:
-    """What this user may do, whether scripts run, whether the feed delivers."""
-    tag, modes = secrets.token_hex(8), list[Mode]()
-    calls, found = Calls(connect, modes.append), list[Finding]()
+async def rehearse(connect: Connect, durability: str, tag: str | None = None) -> list[Finding]:
+    """What this user may do, whether scripts run, whether the feed delivers. ``tag``: in a cluster, one of a shard."""
+    in_cluster, tag = tag is not None, tag or secrets.token_hex(8)
+    calls, found = Calls(connect, lambda _: None), list[Finding]()
+    tried = commands(tag, durability, in_cluster=in_cluster)
     try:
         async with asyncio.timeout(PATIENCE_SECONDS * 2):
-            found.append(await _try_all(calls, tag, durability))
+            found.append(await _try_all(calls, tried))
             found.append(await _run_scripts(calls, tag))
             found.append(await _hear(connect, tag))
     except (HubError, RedisError, OSError, TimeoutError) as error:
@@ -71,20 +73,19 @@ async def rehearse(connect: Connect, durability: str) -> list[Finding]:
     return found
 
 
-async def _try_all(calls: Calls, tag: str, durability: str) -> Finding:
-    tried = commands(tag, durability)
+async def _try_all(calls: Calls, tried: Sequence[Command]) -> Finding:
     answers = await asyncio.gather(*(calls.call(*command) for command in tried), return_exceptions=True)
     denied, refused = list[str](), ""
     for command, answer in zip(tried, answers, strict=True):
         if isinstance(answer, NoPermissionError):
-            denied.append(str(command[0]))
+            denied.append(name_of(command))
         elif isinstance(answer, BaseException):
             refused = refused or f"{command[0]}: {_why(answer)}"
     if denied:
         return Finding("store commands", "failed", f"this user may not: {_listed(denied)}", _grant(denied))
     if refused:
         return Finding("store commands", "failed", f"the store refuses {refused}", "see its log: full, or a replica?")
-    return Finding("store commands", "ok", f"all {len({command[0] for command in tried})} are allowed and work")
+    return Finding("store commands", "ok", f"all {len(set(map(name_of, tried)))} are allowed and work")
 
 
 async def _run_scripts(calls: Calls, tag: str) -> Finding:
@@ -152,6 +153,11 @@ def _why(error: BaseException) -> str:
         return error.code
     text = str(error).split(" ", 1)[0]
     return text if text.isupper() else type(error).__name__
+
+
+def name_of(command: Command) -> str:
+    """As an ACL names it."""
+    return "|".join(map(str, command[:2])) if command[0] == "CLUSTER" else str(command[0])
 
 
 def _listed(names: Sequence[str]) -> str:

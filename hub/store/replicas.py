@@ -1,8 +1,8 @@
-"""The copies of the store: how many there are, and whether its primary still reaches any.
+"""The copies of one shard of the store: how many there are, and whether its primary still reaches any.
 
 A primary that is cut off from its replicas may have been replaced without knowing it, and a node beside it would go on
 answering. So every second something is written and has to arrive at a replica; when nothing has for three seconds, the
-store is not trusted until something does, or until most sentinels say that this is the primary.
+shard is not trusted until something does, or until most sentinels, or primaries, say that this is the primary.
 """
 
 from __future__ import annotations
@@ -35,9 +35,15 @@ log = logging.getLogger("hub.store.replicas")
 class Replicas:
     """Watches them; keeps ``calls.replicas`` true."""
 
-    def __init__(self, connect: Connect, calls: Calls, on_isolated: Callable[[Mode], None]) -> None:
-        self._sentinels, self._calls, self._on_isolated = connect.sentinels, calls, on_isolated
-        self._are_expected = False  # whether there have been any: behind sentinels none may just vanish
+    def __init__(
+        self,
+        connect: Connect,
+        calls: Calls,
+        on_isolated: Callable[[Mode], None],
+        probe: Callable[[], str] = lambda: keys.PROBE,
+    ) -> None:
+        self._guide, self._calls, self._on_isolated, self._probe = connect.guide, calls, on_isolated, probe
+        self._are_expected = False  # whether there have been any: where one may be promoted none may just vanish
 
     # start
 
@@ -100,12 +106,12 @@ class Replicas:
             await self._count()
             if not self._may_be_isolated:
                 return True
-            answered = await self._calls.call_to_any("SET", keys.PROBE, "1", "EX", "60")
+            answered = await self._calls.call_to_any("SET", self._probe(), "1", "EX", "60")
         except (HubError, ResponseError):
             return False
         if _is_at_one(answered.copies):
             return True
-        return self._sentinels is not None and await self._is_vouched_for(self._sentinels.current)
+        return self._guide is not None and await self._is_vouched_for(self._guide.current)
 
     async def _count(self) -> None:
         try:
@@ -115,7 +121,7 @@ class Replicas:
 
     def _heard(self, role: Reply) -> None:
         count = len(role[2]) if role[0] == b"master" else 0
-        self._are_expected = self._are_expected or (self._sentinels is not None and count > 0)
+        self._are_expected = self._are_expected or (self._guide is not None and count > 0)
         self._calls.replicas = max(count, int(self._are_expected))  # those that are gone have confirmed nothing
 
     @property
@@ -123,12 +129,12 @@ class Replicas:
         return self._calls.replicas > 0
 
     async def _is_vouched_for(self, address: Address | None) -> bool:
-        if self._sentinels is None or address is None:
+        if self._guide is None or address is None:
             return False
-        if await self._sentinels.do_most_name(address):
+        if await self._guide.do_most_name(address):
             return True
         with contextlib.suppress(RedisError, OSError):
-            await self._sentinels.primary()  # if another one is by now, that is told to whom it concerns
+            await self._guide.primary()  # if another one is by now, that is told to whom it concerns
         return False
 
     # on the way back
@@ -139,12 +145,10 @@ class Replicas:
             self._heard(await _ask(connection, "ROLE"))
             if not self._may_be_isolated:
                 return True
-            await _ask(connection, "SET", keys.PROBE, "1", "EX", "60")
+            await _ask(connection, "SET", self._probe(), "1", "EX", "60")
             copies = await _ask(connection, "WAIT", 1, CONFIRM_MS)
         except ReadOnlyError:
-            return (
-                self._sentinels is None
-            )  # a replica that was named as the store can be read; one that became one, not
+            return self._guide is None  # a replica that was named as the store can be read; one that became one, not
         except NoPermissionError:
             return True
         except RedisConnectionError:

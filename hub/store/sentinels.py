@@ -8,14 +8,14 @@ primary.
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
-from redis.asyncio.connection import AbstractConnection, Connection, SSLConnection
+from redis.asyncio.connection import AbstractConnection
 from redis.exceptions import AuthenticationError, NoPermissionError, RedisError, ResponseError
 from redis.exceptions import ConnectionError as RedisConnectionError
 
+from hub.store.guide import check_stays_here
 from hub.store.store_url import Address
 
 Answer: TypeAlias = tuple[int, Address]  # with the epoch of the configuration: the highest is the newest
@@ -50,8 +50,7 @@ class Sentinels:
         if len(found) * 2 <= len(self.addresses) and max(found)[0] < self._epoch:
             raise RedisConnectionError("the few sentinels that answer have not heard of the newest primary")
         self._epoch, address = max(found)
-        if not self._is_tls and not _is_loopback(address[0]):
-            raise RedisConnectionError("the sentinels name a primary on another machine, which needs TLS")
+        check_stays_here(address, is_tls=self._is_tls, whose="the sentinels name")
         before, self.current = self.current, address
         if before is not None and before != address:
             self.on_moved()
@@ -112,40 +111,3 @@ def _read(said: Any) -> Answer:
         return int(facts[b"config-epoch"]), (facts[b"ip"].decode(), int(facts[b"port"]))
     except (KeyError, TypeError, ValueError):
         raise RedisConnectionError("a sentinel does not answer as one") from None
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
-class _ToPrimary(Connection):
-    """A connection that asks where to go when it connects, and then asks whether it has come to the right place."""
-
-    def __init__(self, *, sentinels: Sentinels, **options: Any) -> None:
-        super().__init__(**options)
-        self._sentinels = sentinels
-
-    async def _connect(self) -> None:
-        self.host, self.port = await self._sentinels.primary()
-        await super()._connect()  # type: ignore[no-untyped-call]
-
-    async def on_connect_check_health(self, check_health: bool = True) -> None:
-        """After the greeting: ``ROLE``."""
-        await super().on_connect_check_health(check_health=check_health)
-        await self.send_command("ROLE")
-        said = await self.read_response()
-        if said[0] != b"master":
-            raise RedisConnectionError("the server that the sentinels name is no primary")
-
-
-class _ToPrimaryOverTls(_ToPrimary, SSLConnection):
-    """The same over TLS."""
-
-
-def connection_to_primary(sentinels: Sentinels, *, is_tls: bool, **options: Any) -> AbstractConnection:
-    """A new, not yet connected connection to whichever server is the primary by then."""
-    kind = _ToPrimaryOverTls if is_tls else _ToPrimary
-    return kind(sentinels=sentinels, **options)

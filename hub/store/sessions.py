@@ -23,17 +23,19 @@ from hub.core.ports import (
 )
 from hub.core.position import Position
 from hub.core.session import Session, user_tag
-from hub.errors import Maintenance, Unconfirmed
+from hub.errors import Maintenance, Unavailable, Unconfirmed
 from hub.store import keys, records
-from hub.store.calls import Calls, OutcomeUnknown, Reply
-from hub.store.clock import StoreClock
+from hub.store.calls import OutcomeUnknown, Reply
+from hub.store.clock import Clocks
 from hub.store.opened import OpenedRecords
+from hub.store.routed import Routed
 from hub.store.scripts import Scripts, UnfitHistory
 from hub.store.sealing import MasterKeys, SealBroken
 from hub.telemetry.security import SecurityEvent, note
 
 FIND_OUT_SECONDS = 2.0
 ASK_AGAIN_SECONDS = 0.05
+LISTING_SECONDS = 0.1
 MOST_QUARANTINED = 10_000
 
 log = logging.getLogger("hub.store")
@@ -44,9 +46,9 @@ class Records:
 
     def __init__(
         self,
-        calls: Calls,
+        calls: Routed,
         scripts: Scripts,
-        clock: StoreClock,
+        clock: Clocks,
         masters: MasterKeys,
         chain: Chain,
         index_key: bytes,
@@ -67,10 +69,18 @@ class Records:
 
     async def list_until(self, sid: str, deadline_ms: int) -> None:
         """Keep the deadline that listing and sweeping go by; best effort, repaired by use."""
-        try:
-            await self.calls.call("ZADD", keys.all_shard(sid), deadline_ms, sid)
-        except Maintenance:
-            log.warning("a deadline was not listed", extra={"sid": sid})
+        await self._list("ZADD", keys.all_shard(sid), deadline_ms, sid)
+
+    async def unlist(self, sid: str) -> None:
+        """It is over; best effort as well."""
+        await self._list("ZREM", keys.all_shard(sid), sid)
+
+    async def _list(self, *command: str | int) -> None:
+        """The listing is another shard's business: one that is slow or away holds nobody up."""
+        listing = asyncio.ensure_future(self.calls.call(*command))
+        await asyncio.wait([listing], timeout=LISTING_SECONDS)
+        if not listing.done() or listing.exception() is not None:
+            log.warning("a deadline was not listed", extra={"sid": command[-1]})
 
     # read
 
@@ -120,12 +130,19 @@ class Records:
         if len(self._quarantined) > MOST_QUARANTINED:
             del self._quarantined[next(iter(self._quarantined))]
 
-    async def positions(self, sids: Sequence[str]) -> list[Position | None]:
-        """Where live sessions stand, asked in one turn; ``None`` for one that is over or gone."""
-        found = await asyncio.gather(
-            *(self.calls.call("HMGET", keys.record(sid), "status", "position") for sid in sids)
-        )
-        return [_position(position) if status == b"live" and position else None for status, position in found]
+    async def positions(self, sids: Sequence[str]) -> dict[str, Position | None]:
+        """Where live sessions stand, asked in one turn; ``None`` for one that is over or gone. Without those whose
+        shard does not answer."""
+        asked = [self.calls.call("HMGET", keys.record(sid), "status", "position") for sid in sids]
+        found, positions = await asyncio.gather(*asked, return_exceptions=True), dict[str, Position | None]()
+        for sid, answer in zip(sids, found, strict=True):
+            if isinstance(answer, BaseException):
+                if not isinstance(answer, Unavailable):
+                    raise answer
+                continue
+            status, position = answer
+            positions[sid] = _position(position) if status == b"live" and position else None
+        return positions
 
     # commit
 
@@ -169,13 +186,13 @@ class Records:
     def _commit_outcome(self, sid: str, reply: Reply, key: IdempotencyKey | None) -> CommitOutcome:
         match reply[0]:
             case b"done":
-                self.clock.heard(int(reply[1]))
+                self.clock.heard(sid, int(reply[1]))
                 return Done()
             case b"replay" if key is not None:
                 return self._remembered(key, reply[1])
             case b"missing":
                 return Missing()
-        self.clock.heard(int(reply[1]))
+        self.clock.heard(sid, int(reply[1]))
         session = self._session(sid, reply[2])
         if session is None:
             return Missing()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from hub.core.chain import Chain
@@ -23,21 +23,19 @@ from hub.core.ports import (
     IdempotencyKey,
     NewSession,
     Opened,
+    Part,
     Remembered,
     Revision,
 )
 from hub.core.position import Position
-from hub.core.session import Ending, EndReason, Session
+from hub.core.session import Ending, EndReason, Session, user_tag
 from hub.errors import HubError, Unavailable
 from hub.store import records
-from hub.store.calls import Calls
-from hub.store.clock import StoreClock
-from hub.store.connecting import StoreTls, check, connector
+from hub.store.cancelling import cancel
+from hub.store.clock import Clocks
+from hub.store.connecting import StoreTls
 from hub.store.durability import Durability
 from hub.store.ends import Ends
-from hub.store.examining import refuse_unfit
-from hub.store.feed import Feed
-from hub.store.health import Health
 from hub.store.histories import Histories
 from hub.store.idp_sessions import IdpSessions
 from hub.store.keyring import KeyRing
@@ -46,11 +44,13 @@ from hub.store.listing import Listing
 from hub.store.once import Once
 from hub.store.openings import Openings
 from hub.store.presence import NODE_BEAT_SECONDS, Presence
-from hub.store.replicas import Replicas
-from hub.store.returning import get_ready
 from hub.store.scripts import Scripts
 from hub.store.sealing import MasterKeys, SealBroken
 from hub.store.sessions import Records
+from hub.store.shard import Shard
+from hub.store.shard import each as of_each
+from hub.store.shards import Shards
+from hub.store.watching import Watching
 from hub.telemetry.security import SecurityEvent, note
 
 SWEEP_SECONDS = 10.0
@@ -69,31 +69,25 @@ class Store:
         look_again: LookAgain = nowhere,
         durability: str = "local",
     ) -> None:
-        self._connect = connect = connector(url, tls)
-        self._clock = clock = StoreClock()
-        self.health = Health(connect)
-        self.health.listeners.append(self._on_mode)
-        self.calls = Calls(connect, self.health.failed, clock.heard, Durability.parse(durability))
-        self._replicas = Replicas(connect, self.calls, self.health.failed)
-        self.health.is_trusted = self._replicas.is_trusted
-        if connect.sentinels is not None:
-            connect.sentinels.on_moved = lambda: self.health.failed("maintenance")
+        self.shards = Shards(url, tls, Durability.parse(durability))
+        self.calls = calls = self.shards.calls
+        self._clock = clock = Clocks(self.shards.clock_of)
         self.chain = Chain(ring.chain.active.secret)
         self._masters = MasterKeys(ring.master.secrets, ring.master.active.kid, look_again)
         index_key = ring.index.active.secret
-        self._records = Records(self.calls, Scripts(self.calls), clock, self._masters, self.chain, index_key)
+        self._records = Records(calls, Scripts(calls), clock, self._masters, self.chain, index_key)
         self._openings = Openings(self._records)
         self._ends = Ends(self._records)
-        self._histories = Histories(self.calls)
-        self._idp = IdpSessions(self.calls, index_key)
-        self.once = Once(self.calls, index_key)
-        self.listing = Listing(self.calls, clock)
-        self.presence = Presence(self.calls, clock, node)
+        self._histories = Histories(calls)
+        self._idp = IdpSessions(calls, index_key)
+        self.once = Once(calls, index_key)
+        self.listing = Listing(calls, clock)
+        self.presence = Presence(calls, clock, node)
         self.presence.key_names = name_keys(ring)
         self._has_news = asyncio.Event()
-        self.feed = Feed(connect, self.calls)
+        self.watching = Watching(self.shards, self._ends)
+        self.watching.listeners.append(self._on_mode)
         self._tasks: list[asyncio.Task[None]] = []
-        self._dropping: asyncio.Future[Any] | None = None
 
     @property
     def clock(self) -> Clock:
@@ -102,24 +96,16 @@ class Store:
     # life
 
     async def start(self, follower: Follower) -> None:
-        """Reach the store, hear the feed for ``follower``, keep house.
+        """Reach the store, hear the feed for ``follower``, keep house. Of a cluster: all shards that can be reached.
 
         Raises ``HubError`` without a store, ``ConfigurationError`` where it and this node do not trust each other.
         """
-        await check(self._connect)
-        await refuse_unfit(self._connect)
-        time = await self.calls.call("TIME")
-        self._clock.heard(int(time[0]) * 1000 + int(time[1]) // 1000)
-        await self._replicas.check_durability()
-        await self.presence.beat()
-        self._tasks = [
-            asyncio.create_task(self.feed.run(follower)),
-            asyncio.create_task(self.health.run(lambda: get_ready(self._connect, self.feed, self._ends))),
-            asyncio.create_task(self._replicas.run(self.health.is_live)),
-            asyncio.create_task(self._beat()),
-            asyncio.create_task(self._sweep()),
-        ]
-        await self.feed.wait_until_up()
+        await self.shards.find()
+        await of_each(self.shards.all, Shard.get_known)
+        with contextlib.suppress(HubError):  # where it is written may be away, while others are there
+            await self.presence.beat()
+        self._tasks = [asyncio.create_task(self._beat()), asyncio.create_task(self._sweep())]
+        await self.watching.start(follower)
 
     def follow_ring(self, ring: KeyRing) -> None:
         """Go on with other keys, and tell those who ask. The index key is the same for ever."""
@@ -131,25 +117,34 @@ class Store:
 
     async def stop(self) -> None:
         """Leave in order."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await cancel(self._tasks)
+        await self.watching.stop()
         if self._tasks:
             with contextlib.suppress(HubError):
                 await self.presence.leave()
-        await self.calls.close()
+        await self.shards.close()
 
     @property
     def is_ready(self) -> bool:
-        """Whether the store answers and the feed delivers."""
-        return self.health.mode == "live" and self.feed.is_delivering
+        """Whether all of the store answers and the feed delivers."""
+        return self.watching.is_ready
 
-    def _on_mode(self, mode: Mode) -> None:
-        self.calls.refuse(self.health.refusal)
-        if self._connect.sentinels is not None:
-            self._dropping = self.calls.drop()  # on the way back too: what was still under way may have gone elsewhere
-            if mode == "maintenance":
-                self.feed.drop()
+    @property
+    def mode(self) -> Mode:
+        """The worst of all shards."""
+        return self.shards.mode
+
+    def mode_of(self, sid: str) -> Mode:
+        """What can be done with a session."""
+        return self.shards.mode_of(user_tag(sid))
+
+    async def until_live(self, sid: str) -> None:
+        """Until everything can be done with a session again."""
+        await self.shards.until_live(user_tag(sid))
+
+    def _on_mode(self, mode: Mode, _: Part) -> None:
+        if mode == "live":
+            self._has_news.set()  # who lives may have been forgotten meanwhile
 
     async def _beat(self) -> None:
         while True:
@@ -168,9 +163,10 @@ class Store:
     async def sweep(self) -> None:
         """End what is due, so that sessions without tabs end and are recorded too."""
         for sid in await self.listing.due(SWEEP_MOST):
-            session = await self.read(sid)
-            is_over = session is None or session.ending is not None
-            await self.listing.correct(sid, None if session is None or is_over else session.deadline_ms)
+            with contextlib.suppress(Unavailable):  # of its shard; the others' go on
+                session = await self.read(sid)
+                is_over = session is None or session.ending is not None
+                await self.listing.correct(sid, None if session is None or is_over else session.deadline_ms)
 
     # sessions
 
@@ -181,7 +177,7 @@ class Store:
         return self._records.new_sid(issuer, user)
 
     async def open(self, new: NewSession) -> Opened | None:
-        self.check_writable()
+        self.check_writable(user_tag(new.sid))
         return await self._openings.open(new)
 
     async def read(self, sid: str) -> Session | None:
@@ -196,7 +192,7 @@ class Store:
 
     async def _settled(self, session: Session | None) -> Session | None:
         """Past a deadline a session is over: whoever notices first ends it, in whatever mode."""
-        if session is None or (session.ending is None and session.due(self.clock.now_ms()) is None):
+        if session is None or (session.ending is None and session.due(self._clock.now_ms(session.sid)) is None):
             return session
         try:
             return await self._ends.end_if_due(session)
@@ -206,7 +202,7 @@ class Store:
             return session
 
     async def commit(self, before: Session, after: Revision, key: IdempotencyKey | None) -> CommitOutcome:
-        self.check_writable()
+        self.check_writable(user_tag(before.sid))
         return await self._records.commit(before, after, key)
 
     async def remember(self, sid: str, key: IdempotencyKey, unchanged_at: Position) -> None:
@@ -216,7 +212,7 @@ class Store:
         return await self._records.touch(session, idle_ms)
 
     async def end(self, sids: Sequence[str], reason: EndReason, *, detail: str, actor: str, request_id: str) -> Ended:
-        self.check_writable()
+        self.check_writable(user_tag(sids[0]) if sids else None)
         return await self._ends.end(sids, reason, detail=detail, actor=actor, request_id=request_id)
 
     async def end_user(
@@ -229,13 +225,12 @@ class Store:
         actor: str,
         request_id: str,
     ) -> Ended:
-        self.check_writable()
+        self.check_writable(tag)
         return await self._ends.end_user(tag, reason, spared=spared, detail=detail, actor=actor, request_id=request_id)
 
-    def check_writable(self) -> None:
-        """Raise what a write would be answered while none can be made."""
-        if (refusal := self.health.write_refusal) is not None:
-            raise refusal
+    def check_writable(self, tag: str | None = None) -> None:
+        """Raise what a write for this user (for anybody) would be answered while none can be made."""
+        self.watching.check_writable(tag)
 
     # reads beside sessions
 
@@ -267,12 +262,12 @@ class Store:
     # the feed
 
     async def subscribe(self, tag: str) -> None:
-        await self.feed.subscribe(tag)
+        await self.watching.feed.subscribe(tag)
 
     async def unsubscribe(self, tag: str) -> None:
-        await self.feed.unsubscribe(tag)
+        await self.watching.feed.unsubscribe(tag)
 
-    async def positions(self, sids: Sequence[str]) -> list[Position | None]:
+    async def positions(self, sids: Sequence[str]) -> Mapping[str, Position | None]:
         return await self._records.positions(sids)
 
     async def arrive(self, session: Session, connection: str, app: str | None) -> None:

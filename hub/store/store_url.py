@@ -58,6 +58,11 @@ class StoreUrl:
         return self.scheme == "rediss"
 
     @property
+    def is_cluster(self) -> bool:
+        """Whether the hosts are some of a cluster."""
+        return self.kind == "cluster"
+
+    @property
     def database(self) -> int:
         """Its number."""
         return int(self.query.get("db", 0))

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import pytest
 from redis.exceptions import AuthenticationError, AuthenticationWrongNumberOfArgsError, NoPermissionError
 
-from hub.store.rehearsing import commands
+from hub.store.rehearsing import commands, name_of
 from tests.deploy.composed import Composed, composed
 from tests.edge import test_spine
 from tests.support.nodes import ROOT, Cluster, clean_environment, cluster
@@ -22,7 +22,7 @@ def test_the_store_lets_a_hub_do_what_its_scripts_and_nodes_do_and_nothing_else(
     """The user's commands are those the hub rehearses, and those its scripts call are among them."""
     (line,) = re.findall(r"^user hub .+$", (DEPLOY / "compose" / "valkey.acl").read_text(), flags=re.MULTILINE)
     allowed = {word[1:] for word in line.split() if word.startswith("+")}
-    rehearsed = {str(command[0]).lower() for command in commands("0" * 16)}
+    rehearsed = {name_of(command).lower() for command in commands("0" * 16, in_cluster=True)}
     assert allowed == rehearsed | {"evalsha", "ssubscribe", "sunsubscribe", "info"}
     scripts = "".join(path.read_text() for path in (ROOT / "hub" / "store" / "scripts").glob("*.lua"))
     assert {name.lower() for name in re.findall(r"redis\.call\('(\w+)'", scripts)} <= allowed

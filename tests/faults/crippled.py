@@ -47,7 +47,14 @@ def deaf() -> None:
     """A feed that was lost and is back makes nobody read again."""
     from hub.live.fanout import Fanout
 
-    patch.object(Fanout, "on_feed_restored", lambda _: None).start()
+    patch.object(Fanout, "on_feed_restored", lambda *_: None).start()
+
+
+def homeless() -> None:
+    """What is served by another shard now is not followed there."""
+    from hub.store.feed import Feed
+
+    patch.object(Feed, "_find_homes", lambda _: None).start()
 
 
 def gullible() -> None:
@@ -275,6 +282,7 @@ CRIPPLES = {
         slow_clock,
         own_clock,
         deaf,
+        homeless,
         gullible,
         hasty,
         brisk,

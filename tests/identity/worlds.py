@@ -36,7 +36,7 @@ class Clock:
 
     seconds: float = float(NOW)
 
-    def now_ms(self) -> int:
+    def now_ms(self, sid: str | None = None) -> int:
         return round(self.seconds * 1000)
 
     def __call__(self) -> float:

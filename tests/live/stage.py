@@ -29,6 +29,16 @@ SECONDS = 5.0
 ENDING = Ending("revoked", 1_764_000_000_123, "by the desk")
 
 
+class Everybody:
+    """A store of one part."""
+
+    def holds(self, tag: str) -> bool:
+        return True
+
+
+EVERYBODY = Everybody()
+
+
 class Feed:
     """What a node hears: nothing but what a test publishes. Writes down in which order it was asked what."""
 
@@ -60,9 +70,9 @@ class Feed:
     def open_end(self, session: Session, heard: HeardEnd) -> Ending | None:
         return ENDING if heard.sealed == b"good" else None
 
-    async def positions(self, sids: Sequence[str]) -> list[Position | None]:
-        found = [self._world.store.sessions.get(sid) for sid in sids]
-        return [None if each is None or each.ending else each.position for each in found]
+    async def positions(self, sids: Sequence[str]) -> dict[str, Position | None]:
+        found = {sid: self._world.store.sessions.get(sid) for sid in sids}
+        return {sid: None if each is None or each.ending else each.position for sid, each in found.items()}
 
     async def arrive(self, session: Session, connection: str, app: str | None) -> None:
         self.log.append(f"arrived {app}")
@@ -170,8 +180,8 @@ class Stage:
             presence=self.feed,
             app_grants={"a": {"profile": "read"}},
             masks=Masks(b"k"),
-            mode=lambda: self.mode,
-            until_live=self.is_live.wait,
+            mode=lambda _: self.mode,
+            until_live=lambda _: self.is_live.wait(),
             admission=Admission(self.fanout, self.rounds.memory, 0),
             messages_per_second=0,
         )

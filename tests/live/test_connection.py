@@ -13,7 +13,7 @@ from hub.live.opening import Wish
 from hub.live.outbox import MOST_FRAMES
 from hub.protocol.close_codes import CloseCode
 from hub.sessions.commit import Committed, Intent
-from tests.live.stage import Stage, Tab
+from tests.live.stage import EVERYBODY, Stage, Tab
 
 
 def fits(tab: Tab, stage: Stage) -> bool:
@@ -82,7 +82,7 @@ async def test_a_tab_that_drains_with_more_to_say_is_not_forgotten() -> None:
     async with stage.tab() as tab:
         await tab.until(lambda tab: "live" in tab.types)
         tab.pause()
-        stage.fanout.on_mode("maintenance")
+        stage.fanout.on_mode("maintenance", EVERYBODY)
         for number in range(MOST_FRAMES + 2):
             await stage.commit({"cart": [number]})
         stage.is_live.clear()
@@ -119,7 +119,7 @@ async def test_what_the_hub_can_do_survives_an_overflow() -> None:
         tab.pause()
         await stage.commit({"cart": ["first"]})
         await asyncio.sleep(0)  # the writer holds one frame
-        stage.fanout.on_mode("read_only")
+        stage.fanout.on_mode("read_only", EVERYBODY)
         for number in range(MOST_FRAMES + 1):
             await stage.commit({"cart": [number]})
         tab.reading.set()
@@ -165,7 +165,7 @@ async def test_the_end_overtakes_all_that_waits() -> None:
         assert follow is not None
         await stage.end()
         await stage.fanout.check(follow)
-        stage.fanout.on_mode("read_only")
+        stage.fanout.on_mode("read_only", EVERYBODY)
         tab.say({"type": "ping"})
         tab.reading.set()
         await tab.until_closed()

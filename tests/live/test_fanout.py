@@ -13,7 +13,7 @@ from hub.errors import Maintenance
 from hub.live import fanout as module
 from hub.live.opening import Wish
 from hub.protocol.close_codes import CloseCode
-from tests.live.stage import ENDING, Stage, Tab
+from tests.live.stage import ENDING, EVERYBODY, Stage, Tab
 
 
 def is_live(tab: Tab) -> bool:
@@ -64,7 +64,7 @@ async def test_after_a_lost_feed_everybody_reads_again(monkeypatch: pytest.Monke
     async with stage.tab() as tab:
         await tab.until(is_live)
         change = await stage.commit({"cart": [1]}, is_heard=False)
-        stage.fanout.on_feed_restored()
+        stage.fanout.on_feed_restored(EVERYBODY)
         await tab.until_at(change.position)
         await tab.until(lambda tab: tab.types.count("live") == 2)
 
@@ -76,7 +76,7 @@ async def test_an_end_lost_with_the_feed_is_met_as_a_tombstone(monkeypatch: pyte
     async with stage.tab() as tab:
         await tab.until(is_live)
         await stage.end()
-        stage.fanout.on_feed_restored()
+        stage.fanout.on_feed_restored(EVERYBODY)
         await tab.until_closed()
     assert (tab.types[-1], tab.code) == ("ended", CloseCode.ENDED)
 
@@ -179,11 +179,11 @@ async def test_a_mode_is_told_to_every_tab() -> None:
     stage = Stage()
     async with stage.tab() as tab:
         await tab.until(is_live)
-        stage.fanout.on_mode("read_only")
+        stage.fanout.on_mode("read_only", EVERYBODY)
         stage.mode = "read_only"
         async with stage.tab() as late:
             await late.until(lambda tab: "mode" in tab.types)
-        stage.fanout.on_mode("live")
+        stage.fanout.on_mode("live", EVERYBODY)
         await tab.until(lambda tab: tab.types.count("mode") == 2)
     assert [frame["mode"] for frame in tab.frames if frame["type"] == "mode"] == ["read_only", "live"]
 
@@ -194,10 +194,10 @@ async def test_that_all_is_well_is_told_after_reading_again(monkeypatch: pytest.
     stage = Stage()
     async with stage.tab() as tab:
         await tab.until(is_live)
-        stage.fanout.on_mode("maintenance")
+        stage.fanout.on_mode("maintenance", EVERYBODY)
         change = await stage.commit({"cart": [1]}, is_heard=False)
-        stage.fanout.on_feed_restored()
-        stage.fanout.on_mode("live")
+        stage.fanout.on_feed_restored(EVERYBODY)
+        stage.fanout.on_mode("live", EVERYBODY)
         await tab.until_at(change.position)
         await tab.until(lambda tab: tab.types.count("live") == 2)
     assert tab.types[-4:] == ["mode", "change", "mode", "live"]

@@ -14,7 +14,7 @@ from hub.live.opening import Wish
 from hub.live.outbox import MOST_FRAMES
 from hub.protocol.close_codes import CloseCode
 from hub.telemetry import metrics
-from tests.live.stage import ENDING, Stage, Tab
+from tests.live.stage import ENDING, EVERYBODY, Stage, Tab
 from tests.support.counted import counted, forget, observed
 
 RELOADED = {"feed_lost", "missed", "gap", "unreadable", "overflow"}
@@ -112,7 +112,7 @@ async def test_a_copy_that_is_continued_is_a_resume_and_no_snapshot() -> None:
 
 async def cut(stage: Stage, tab: Tab) -> None:
     await stage.commit({"cart": [1]}, is_heard=False)
-    stage.fanout.on_feed_restored()
+    stage.fanout.on_feed_restored(EVERYBODY)
 
 
 async def lose_the_last(stage: Stage, tab: Tab) -> None:

@@ -16,7 +16,7 @@ from hub.live.opening import Wish
 from hub.live.wires import WEBSOCKET, Outgoing
 from hub.protocol.close_codes import CloseCode
 from hub.sessions.reveal import Look, Reveals
-from tests.live.stage import Stage, Tab
+from tests.live.stage import EVERYBODY, Stage, Tab
 from tests.sessions.worlds import BILLING
 
 HOUR_MS = 3_600_000
@@ -85,7 +85,7 @@ async def test_a_connection_ends_with_its_operators_session(is_heard: bool) -> N
         if is_heard:
             stage.fanout.on_heard(HeardEnd(own.sid, 0, b"good"))
         else:
-            stage.fanout.on_feed_restored()
+            stage.fanout.on_feed_restored(EVERYBODY)
         await watching.until_closed()
         assert (watching.code, "ended" in watching.types) == (4501, False)
         assert tab.code is None

@@ -12,7 +12,7 @@ from hub.errors import Maintenance
 from hub.live import fanout as module
 from hub.live.turns import AT_ONCE
 from hub.sessions.sessions import CatchUp, Sessions
-from tests.live.stage import Stage, Tab
+from tests.live.stage import EVERYBODY, Stage, Tab
 from tests.support.waiting import eventually
 
 TABS = 4 * AT_ONCE
@@ -65,7 +65,7 @@ async def test_reloads_after_a_lost_feed_are_bounded_and_a_commit_is_not_behind_
         tabs = await open_tabs(stage, stack)
         slow.answers.clear()
         slow.most = 0
-        stage.fanout.on_feed_restored()
+        stage.fanout.on_feed_restored(EVERYBODY)
         await slow.is_busy()
         done = tabs[0].commit(1, {"cart": [1]})
         await tabs[0].until(lambda tab: done in tab.answers)

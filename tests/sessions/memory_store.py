@@ -43,7 +43,7 @@ class Clock:
     def __init__(self) -> None:
         self.ms = START_MS
 
-    def now_ms(self) -> int:
+    def now_ms(self, sid: str | None = None) -> int:
         return self.ms
 
 

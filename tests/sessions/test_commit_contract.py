@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from hub.core.ports import Heard
+from hub.core.ports import Heard, Part
 from hub.core.session import Session
 from hub.errors import PositionMismatch, SessionEnded
 from hub.sessions.commit import Commits
@@ -32,7 +32,7 @@ class Deaf:
     def on_heard(self, heard: Heard) -> None:
         """Nothing to do."""
 
-    def on_feed_restored(self) -> None:
+    def on_feed_restored(self, part: Part) -> None:
         """Nothing to do."""
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from hub.core.ports import Heard
+from hub.core.ports import Heard, Part
 from hub.errors import Unconfirmed
 from hub.sessions.commit import Commits
 from hub.store.keyring import KeyRing
@@ -31,7 +31,7 @@ class Deaf:
     def on_heard(self, heard: Heard) -> None:
         """Nothing to do."""
 
-    def on_feed_restored(self) -> None:
+    def on_feed_restored(self, part: Part) -> None:
         """Nothing to do."""
 
 

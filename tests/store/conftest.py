@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from redis import Redis
 
-from hub.core.ports import Heard
+from hub.core.ports import Heard, Part
 from hub.core.session import Session
 from hub.store.audit.reading import Reader
 from hub.store.keyring import KeyRing
@@ -52,6 +52,7 @@ class Ear:
     def __init__(self) -> None:
         self.heard: list[Heard] = []
         self.restored = 0
+        self.parts: list[Part] = []
         self._news = asyncio.Event()
 
     def on_heard(self, heard: Heard) -> None:
@@ -59,9 +60,10 @@ class Ear:
         self.heard.append(heard)
         self._news.set()
 
-    def on_feed_restored(self) -> None:
+    def on_feed_restored(self, part: Part) -> None:
         """The feed was lost and is back."""
         self.restored += 1
+        self.parts.append(part)
         self._news.set()
 
     async def until(self, fact: Callable[[], bool], seconds: float = SECONDS) -> None:
@@ -94,6 +96,15 @@ def place() -> Iterator[Place]:
         made.close()
         server.close()
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def cluster_place() -> Iterator[Any]:
+    """One cluster for all tests of this folder that leave it as it was (``clusters.Place``)."""
+    from tests.store.clusters import cluster_place
+
+    with cluster_place() as made:
+        yield made
 
 
 @pytest.fixture

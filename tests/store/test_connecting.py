@@ -12,7 +12,7 @@ import pytest
 
 from hub.errors import ConfigurationError
 from hub.store.connecting import StoreTls, check, connector, cut, establish
-from hub.store.examining import refuse_unfit
+from hub.store.fitness import refuse_unfit
 from hub.store.store import Store
 from tests.store.conftest import Ear, Place
 from tests.support.ports import free_port

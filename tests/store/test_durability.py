@@ -217,7 +217,7 @@ async def test_a_node_beside_a_primary_that_reaches_no_replica_stops_answering(p
 
 def _mode(store: Store, wanted: str) -> Callable[[], Awaitable[bool]]:
     async def is_so() -> bool:
-        return store.health.mode == wanted
+        return store.mode == wanted
 
     return is_so
 

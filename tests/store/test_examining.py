@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from hub.store.examining import judge, judge_skew, read_info
+from hub.store.fitness import judge, judge_skew
+from hub.store.info import read_info
 
 GOOD = {
     "valkey_version": "9.1.2",

@@ -8,8 +8,7 @@ import pytest
 
 from hub.core.ports import HeardChange, HeardEnd, HeardPresence
 from hub.core.session import Session, user_tag
-from hub.store import feed as feeds
-from hub.store import keys
+from hub.store import keys, line
 from hub.store.store import Store
 from tests.store.conftest import Member, Place
 from tests.support.sessions import commit, committed, end, read
@@ -114,13 +113,13 @@ async def test_a_deaf_feed_is_noticed(
     place: Place, members: tuple[Member, Member], session: Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Connected, but nothing arrives: the probe finds out, readiness fails, and it is opened anew."""
-    monkeypatch.setattr(feeds, "PROBE_EVERY_SECONDS", 0.1)
-    monkeypatch.setattr(feeds, "PROBE_LATEST_SECONDS", 0.4)
+    monkeypatch.setattr(line, "PROBE_EVERY_SECONDS", 0.1)
+    monkeypatch.setattr(line, "PROBE_LATEST_SECONDS", 0.4)
     one, two = members
     await one.store.subscribe(user_tag(session.sid))
-    connection = one.store.feed._connection
+    connection = one.store.shards.all[0].line._connection
     assert connection is not None
-    probe = keys.channel(one.store.feed._probe_tag)
+    probe = keys.channel(one.store.shards.all[0].line._probe_tag)
     await connection.send_command("SUNSUBSCRIBE", probe, keys.channel(user_tag(session.sid)))
     await one.ear.until(lambda: one.ear.restored == 1)
     await committed(two.store, session, cart={"n": 1})

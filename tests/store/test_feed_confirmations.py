@@ -6,14 +6,15 @@ import asyncio
 from typing import Any, cast
 
 from hub.store import keys
-from hub.store.feed import Feed
+from hub.store.feed import Feed, Tags
+from hub.store.line import Line
 
 TAG = "0123456789abcdef"
 CHANNEL = keys.channel(TAG)
 ANSWER = [b"ssubscribe", CHANNEL.encode(), 1]
 
 
-class Line:
+class Wire:
     """A connection that only takes commands."""
 
     def __init__(self) -> None:
@@ -24,19 +25,24 @@ class Line:
         self.said.append(command)
 
 
+async def nothing() -> None:
+    """Nothing moved."""
+
+
 async def test_left_and_taken_up_again_is_confirmed_by_the_second_answer() -> None:
     """The first answer belongs to a subscription that was given up: in between nothing is heard."""
-    line, feed = Line(), Feed(cast("Any", None), cast("Any", None))
-    feed._connection = cast("Any", line)
+    wire, line = Wire(), Line(cast("Any", None), cast("Any", None), lambda: "probe")
+    feed = Feed(lambda _: line, lambda _: Tags(frozenset()), nothing)
+    line.listener, line._connection = feed, cast("Any", wire)
     first = asyncio.create_task(feed.subscribe(TAG))
     await asyncio.wait({first}, timeout=0.01)
     await feed.unsubscribe(TAG)
     second = asyncio.create_task(feed.subscribe(TAG))
     await asyncio.wait({second}, timeout=0.01)
-    assert [name for name, _ in line.said] == ["SSUBSCRIBE", "SUNSUBSCRIBE", "SSUBSCRIBE"]
-    feed._take(ANSWER)
+    assert [name for name, _ in wire.said] == ["SSUBSCRIBE", "SUNSUBSCRIBE", "SSUBSCRIBE"]
+    line._take(ANSWER)
     await asyncio.wait({second}, timeout=0.01)
     assert not second.done()
-    feed._take(ANSWER)
+    line._take(ANSWER)
     await asyncio.wait_for(second, 1)
     await first

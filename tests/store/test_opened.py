@@ -60,6 +60,6 @@ async def test_memory_is_bounded(store: Store, monkeypatch: pytest.MonkeyPatch) 
 async def test_a_read_hears_the_stores_clock(store: Store) -> None:
     """One ``TIME`` travels with all reads of a turn, and is heard before they are answered."""
     session = await opening(store).live()
-    store._records.clock._ahead_ms = -(10**9)
+    store.shards.all[0].clock._ahead_ms = -(10**9)
     assert await store.read(session.sid) is not None
     assert store.clock.now_ms() >= session.created_ms

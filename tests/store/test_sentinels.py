@@ -69,8 +69,8 @@ async def sentinels(*replies: bytes, path: str = NAME) -> AsyncIterator[str]:
 
 def known(connect: Connect) -> Sentinels:
     """Those of a connector; it must have some."""
-    assert connect.sentinels is not None
-    return connect.sentinels
+    assert isinstance(connect.guide, Sentinels)
+    return connect.guide
 
 
 @dataclass
@@ -108,7 +108,7 @@ def test_the_url_names_sentinels_and_two_kinds_of_credentials() -> None:
 
 def test_one_server_has_no_sentinels() -> None:
     """Its place does not change."""
-    assert connector("redis://127.0.0.1").sentinels is None
+    assert connector("redis://127.0.0.1").guide is None
 
 
 @pytest.mark.parametrize(
@@ -200,13 +200,14 @@ async def test_a_connection_made_during_an_outage_is_not_used_after_it(pair: Pai
     alone.start()
     async with sentinels(named(pair.primary)) as before, sentinels(named(alone.port)) as after:
         store = Store(before, KeyRing.load(tmp_path / "keys.toml"), "node")
-        store.health.failed("maintenance")
+        (shard,) = store.shards.all
+        shard.health.failed("maintenance")
         late: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        store.calls._plain.put(Waiting(("INFO", "server"), late))
+        shard.calls._plain.put(Waiting(("INFO", "server"), late))
         assert f"tcp_port:{pair.primary}".encode() in await late
-        known(store._connect).addresses = known(connector(after)).addresses
-        store.health._enter("live")
-        assert f"tcp_port:{alone.port}".encode() in await store.calls.call("INFO", "server")
+        known(shard.connect).addresses = known(connector(after)).addresses
+        shard.health._enter("live")
+        assert f"tcp_port:{alone.port}".encode() in await shard.calls.call("INFO", "server")
         await store.stop()
     alone.kill()
 

@@ -33,10 +33,11 @@ class Truth:
 async def store_of(cluster: Cluster) -> AsyncIterator[Store]:
     """The store, as no node: it listens to nothing and keeps no house."""
     store = Store(cluster.store_url, KeyRing.load(cluster.ring), "truth")
+    await store.shards.find()
     try:
         yield store
     finally:
-        await store.calls.close()
+        await store.shards.close()
 
 
 async def truth(cluster: Cluster, sid: str, since: str) -> Truth:

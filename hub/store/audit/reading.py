@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Self
 
-from redis.exceptions import ResponseError
+from redis.exceptions import NoPermissionError, RedisError, ResponseError
 
 from hub.core.chain import Chain, position_at
 from hub.core.limits import CHECKPOINT_EVERY
@@ -23,13 +23,17 @@ from hub.core.trail import Finding
 from hub.errors import ConfigurationError, Maintenance
 from hub.store import keys, records
 from hub.store.calls import Calls, Reply
-from hub.store.connecting import StoreTls, check, connector
+from hub.store.connecting import StoreTls, check
 from hub.store.keyring import KeyRing
+from hub.store.layout import Layout, layout
+from hub.store.routed import Routed
 from hub.store.sealing import MasterKeys, SealBroken
+from hub.store.shards import Shards
 
 BATCH_BYTES = 512 * 1024
 MOST_IN_A_BATCH, FEWEST_IN_A_BATCH = 1024, 4
 SCAN_COUNT = 1000
+WALKS_AT_MOST, WALK_AGAIN_SECONDS = 8, 0.5
 CHAIN_BYTES = 32
 
 _ENTRY_ID = re.compile(rb"([0-9]{1,20})-([0-9]{1,20})")
@@ -72,52 +76,79 @@ class Reader:
 
     def __init__(self, url: str, ring: KeyRing, tls: StoreTls | None = None) -> None:
         try:
-            self._connect = connector(url, tls)
+            self._shards = Shards(url, tls)
         except ValueError as error:
             raise ConfigurationError(f"store_url: {error}") from None
-        self._calls = Calls(self._connect, lambda _: None)
         self._masters = MasterKeys({kid: key.secret for kid, key in ring.master.by_kid.items()}, ring.master.active.kid)
         self.chains = [Chain(key.secret) for key in ring.chain.by_kid.values()]
 
     async def __aenter__(self) -> Self:
-        await check(self._connect)
-        await self.ask("PING")
+        await self._shards.find()
+        for shard in self._shards.all:
+            await check(shard.connect)
+            await self._ask(shard.calls, "PING")
         return self
 
     async def __aexit__(
         self, _: type[BaseException] | None, __: BaseException | None, ___: TracebackType | None
     ) -> None:
-        await self._calls.close()
+        await self._shards.close()
 
     async def ask(self, *command: Any) -> Reply:
-        """One command; ``None`` where the key holds something else than it should."""
+        """One command about a key; ``None`` where the key holds something else than it should."""
+        return await self._ask(self._shards.calls, *command)
+
+    async def _ask(self, calls: Calls | Routed, *command: Any) -> Reply:
         try:
-            return await self._calls.call(*command)
+            return await calls.call(*command)
         except ResponseError as error:
             if str(error).startswith("WRONGTYPE"):
                 return None
             raise Maintenance(f"The store refuses to be read: {error}") from None
 
-    async def now_ms(self) -> int:
-        """The store's time, milliseconds since the epoch."""
-        return _milliseconds(await self.ask("TIME"))
+    async def now_ms(self, name: str = keys.NODES) -> int:
+        """The time of the shard that has a key, milliseconds since the epoch."""
+        return _milliseconds(await self._ask(self._shards.calls.of(name), "TIME"))
+
+    async def names(self, pattern: str, count: int) -> AsyncIterator[list[str]]:
+        """The keys there are in all shards, some at a time; one may come twice. Raises ``Maintenance`` where slots keep
+        moving: a key may have gone from a shard not yet walked to one that was."""
+        for _ in range(WALKS_AT_MOST):
+            before = await self._layout()
+            for shard in list(self._shards.all):
+                cursor = b"0"
+                while True:
+                    cursor, found = await self._ask(shard.calls, "SCAN", cursor, "MATCH", pattern, "COUNT", count)
+                    yield [name.decode("ascii", "replace") for name in found]
+                    if int(cursor) == 0:
+                        break
+            if before == await self._layout() and not before.moving:
+                return
+            await asyncio.sleep(WALK_AGAIN_SECONDS)
+        raise Maintenance("Slots of the cluster are on their way; once they have arrived, all can be walked")
+
+    async def _layout(self) -> Layout:
+        try:
+            return await layout(self._shards)
+        except NoPermissionError:
+            raise Maintenance("This user may not ask CLUSTER NODES, so nobody knows whether that was all") from None
+        except (RedisError, OSError):
+            raise Maintenance from None
 
     async def sids(self) -> list[str]:
         """All sessions that have a record or a history, sorted."""
-        found, cursor = set[str](), b"0"
-        while True:
-            cursor, names = await self.ask("SCAN", cursor, "MATCH", "hub:{*}:[sh]:*", "COUNT", SCAN_COUNT)
-            for name in (name.decode("ascii", "replace") for name in names):
+        found = set[str]()
+        async for names in self.names("hub:{*}:[sh]:*", SCAN_COUNT):
+            for name in names:
                 sid = name.rpartition(":")[2]
                 if is_sid(sid) and name in (keys.record(sid), keys.history(sid)):
                     found.add(sid)
-            if int(cursor) == 0:
-                return sorted(found)
+        return sorted(found)
 
     async def record(self, sid: str) -> Found | None:
         """The record of a session, due or not; ``None`` where there is none."""
-        time, flat = await asyncio.gather(self.ask("TIME"), self.ask("HGETALL", keys.record(sid)))
-        return _read_record(Found(sid, _milliseconds(time)), records.from_flat(flat), self._masters) if flat else None
+        now_ms, flat = await asyncio.gather(self.now_ms(keys.record(sid)), self.ask("HGETALL", keys.record(sid)))
+        return _read_record(Found(sid, now_ms), records.from_flat(flat), self._masters) if flat else None
 
     async def first_revision(self, sid: str) -> int | None:
         """Where the history begins; ``None`` where there is none."""

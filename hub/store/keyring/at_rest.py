@@ -15,8 +15,7 @@ from hub.core.chain import Chain
 from hub.core.session import is_sid
 from hub.store import keys
 from hub.store.audit.reading import Reader
-from hub.store.calls import Calls
-from hub.store.connecting import StoreTls, connector
+from hub.store.connecting import StoreTls
 from hub.store.keyring.chained import is_chained_with
 from hub.store.keyring.named import Named, read_names
 from hub.store.keyring.ring import KeyRing
@@ -24,6 +23,7 @@ from hub.store.presence import NODE_LIFE_SECONDS
 from hub.store.records import LAST_MS
 from hub.store.scripts import Scripts
 from hub.store.sealing import MasterKeys, SealBroken
+from hub.store.shards import Shards
 
 SCAN_COUNT = 500
 
@@ -72,18 +72,19 @@ class AtRest:
     def __init__(self, url: str, ring: KeyRing, tls: StoreTls | None = None) -> None:
         self._ring = ring
         self._reader = Reader(url, ring, tls)
-        self._calls = Calls(connector(url, tls), lambda _: None)
-        self._scripts = Scripts(self._calls)
+        self._shards = Shards(url, tls)
+        self._scripts = Scripts(self._shards.calls)
         self._masters = MasterKeys(ring.master.secrets, ring.master.active.kid)
 
     async def __aenter__(self) -> Self:
         await self._reader.__aenter__()
+        await self._shards.find()
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await self._calls.close()
+        await self._shards.close()
         await self._reader.__aexit__(kind, error, trace)
 
     async def nodes(self) -> dict[str, Named]:
@@ -103,13 +104,9 @@ class AtRest:
             yield [row for row in await asyncio.gather(*map(self._row, sids)) if row is not None]
 
     async def _sids(self) -> AsyncIterator[list[str]]:
-        cursor = b"0"
-        while True:
-            cursor, names = await self._reader.ask("SCAN", cursor, "MATCH", "hub:{*}:s:*", "COUNT", SCAN_COUNT)
-            found = [(name.rpartition(":")[2], name) for name in (name.decode("ascii", "replace") for name in names)]
+        async for names in self._reader.names("hub:{*}:s:*", SCAN_COUNT):
+            found = [(name.rpartition(":")[2], name) for name in names]
             yield [sid for sid, name in found if is_sid(sid) and name == keys.record(sid)]
-            if int(cursor) == 0:
-                return
 
     async def _row(self, sid: str) -> Row | None:
         record = keys.record(sid)

@@ -11,6 +11,7 @@ from typing import Any, Literal, TypeAlias
 from redis.exceptions import NoScriptError, ResponseError
 
 from hub.store.calls import Answered, Calls, Reply
+from hub.store.routed import Routed
 
 Name: TypeAlias = Literal["open", "commit", "touch", "end", "close", "rewrap"]
 NAMES: tuple[Name, ...] = ("open", "commit", "touch", "end", "close", "rewrap")
@@ -24,7 +25,7 @@ class UnfitHistory(Exception):
 class Scripts:
     """Runs the scripts by name."""
 
-    def __init__(self, calls: Calls) -> None:
+    def __init__(self, calls: Calls | Routed) -> None:
         self._calls = calls
         self._sources = {name: files("hub.store.scripts").joinpath(f"{name}.lua").read_text() for name in NAMES}
         self._digests = {
