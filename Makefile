@@ -11,6 +11,8 @@ VENV   := .venv
 PY     := $(VENV)/bin/python
 STAMP  := $(VENV)/.setup
 PYTEST ?= $(PY) -m pytest
+# two at a time: most tests wait, for a process, a socket or a clock
+PAIR   := -n 2 --dist loadfile
 STORE  ?= redis
 
 .DEFAULT_GOAL := help
@@ -38,13 +40,13 @@ demo: setup
 	$(VENV)/bin/hub demo
 
 test: setup browser provider
-	servers=$$($(PY) -m tests.binaries servers) && eval "$(PYTEST) $$servers"
+	servers=$$($(PY) -m tests.binaries servers) && eval "$(PYTEST) $(PAIR) $$servers"
 	node=$$($(PY) -m tests.binaries node) && "$$node" --test tests/client/*.test.js
 
 test-store: setup browser provider
 	@case $(STORE) in redis*) redis-server --version || \
 	  { echo 'make: no redis-server on the path (apt install redis-server)' >&2; exit 1; };; esac
-	servers=$$($(PY) -m tests.binaries servers) && eval "HUB_TEST_STORE=$(STORE) $(PYTEST) $$servers"
+	servers=$$($(PY) -m tests.binaries servers) && eval "HUB_TEST_STORE=$(STORE) $(PYTEST) $(PAIR) $$servers"
 
 check: setup
 	$(VENV)/bin/ruff check

@@ -8,6 +8,8 @@ import pytest
 
 from tests.support.nodes import Cluster, Node, cluster
 
+pytest_plugins = ["tests.faults.summary"]
+
 
 @pytest.fixture(scope="session")
 def hub_cluster() -> Iterator[Cluster]:
