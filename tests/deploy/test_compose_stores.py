@@ -92,13 +92,14 @@ def compose_url(site: ManyServers) -> str:
 
 
 def test_the_nodes_environment_is_a_configuration(site: ManyServers) -> None:
-    """Both nodes have the same, with TLS, and no acknowledgement without a second server."""
+    """Both nodes have the same but for their addresses, with TLS, and no acknowledgement without a second server."""
+    addresses = {"HUB_BIND": "", "HUB_METRICS_BIND": ""}
     for name in ("hub-1", "hub-2"):
         given = site.environment(name)
         settings = load_settings(ROOT / "demo_apps" / "hub.toml", given | {"HUB_STORE_URL": compose_url(site)})
         assert settings.store_url.startswith(f"rediss+{site.over}://")
         assert settings.durability == "replicated:1"
-    assert site.environment("hub-1") | {"HUB_BIND": ""} == site.environment("hub-2") | {"HUB_BIND": ""}
+    assert site.environment("hub-1") | addresses == site.environment("hub-2") | addresses
 
 
 def test_every_user_has_a_password_of_its_own_and_no_file_has_one_in_the_open(site: ManyServers) -> None:
