@@ -2,7 +2,7 @@
 #   make demo    the whole thing on this machine          make test   every test, browser included
 #   make check   lint, types and the fast tests           make bench  the performance table
 #   make faults  the consistency contract, while parts fail, for minutes
-#   make test-store  the Python tests on another store; STORE=redis (from the path), sentinel, redis-sentinel
+#   make test-store  the Python tests on another store; STORE=redis (from the path), sentinel, cluster, redis-…
 #   make mutants every defence of the table of threats taken away, one at a time; ROWS="6 7" for some
 #   make client-model  the browser client against 10 000 random schedules of lost and repeated messages
 #   make fuzz    inputs nobody would send by accident, for FUZZ_SECONDS (480); TARGETS="token frame" for some

@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 
+from tests.support import stores
 from tests.support.namespaces import why_not
 
 OLDEST_NODE = 20
@@ -171,6 +172,9 @@ def without_what_is_missing() -> list[str]:
     if shutil.which(REDIS) is None:
         unfit.append("redis_server")
         print(f"what needs a store that speaks TLS is left out: no {REDIS} (apt install {REDIS})", file=sys.stderr)
+    if "cluster" in stores.wanted():
+        unfit.append("one_server")
+        print("what watches the wire to one server of the store is left out: this is a cluster", file=sys.stderr)
     if (why := why_not()) is not None:
         unfit.append("netns")
         print(f"{NETNS_TEST} is left out: {why}", file=sys.stderr)

@@ -49,7 +49,7 @@ def desk(
     hub_cluster: Cluster, capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Any:
     """The shared store, emptied before."""
-    monkeypatch.setenv("HUB_STORE_URL", hub_cluster.store_url)
+    monkeypatch.setenv("HUB_STORE_URL", hub_cluster.url_for_hubs)
     monkeypatch.setenv("HUB_KEYS__FILE", str(hub_cluster.ring))
     made = Desk(hub_cluster, capsys, tmp_path, KeyRing.load(hub_cluster.ring))
     made.outside.flushall()

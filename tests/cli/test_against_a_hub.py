@@ -101,7 +101,7 @@ async def test_a_watcher_comes_back_to_another_node_with_what_it_missed(hub_clus
                 "--config",
                 str(hub_cluster.folder / "hub.toml"),
             ],
-            {"HUB_STORE_URL": hub_cluster.store_url, "HUB_KEYS__FILE": str(hub_cluster.ring)},
+            {"HUB_STORE_URL": hub_cluster.url_for_hubs, "HUB_KEYS__FILE": str(hub_cluster.ring)},
         ) as second:
             line_of(second)
             async with as_service(first) as service:

@@ -77,6 +77,7 @@ def test_show_goes_on_past_what_does_not_open(desk: Desk) -> None:
     assert [line.partition(" cannot")[0] for line in err.splitlines()] == ["hub: revision 4", "hub: revision 5"]
 
 
+@pytest.mark.one_server
 async def test_a_store_behind_tls_is_read_as_a_node_reads_it(
     desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

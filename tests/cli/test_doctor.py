@@ -30,7 +30,7 @@ STORE_LINES = (
 def test_a_machine_where_all_is_well(hub_cluster: Cluster, node: Node, capsys: pytest.CaptureFixture[str],
                                      monkeypatch: pytest.MonkeyPatch) -> None:  # fmt: skip
     """A running hub's own configuration: nothing failed but the apps that are not there, nothing left behind."""
-    monkeypatch.setenv("HUB_STORE_URL", hub_cluster.store_url)
+    monkeypatch.setenv("HUB_STORE_URL", hub_cluster.url_for_hubs)
     monkeypatch.setenv("HUB_KEYS__FILE", str(hub_cluster.ring))
     monkeypatch.setenv("HUB_PUBLIC_URL", node.url)
     monkeypatch.setenv("HUB_BIND", f"127.0.0.1:{node.port}")

@@ -23,7 +23,7 @@ def serve(
 ) -> tuple[list[str], dict[str, str]]:
     """Arguments and environment of a hub on a free port, whose metrics are at ``bind``."""
     config = ["--config", str(hub_cluster.folder / "hub.toml"), "--bind", FREE]
-    settings = {"HUB_STORE_URL": hub_cluster.store_url, "HUB_KEYS__FILE": str(hub_cluster.ring)}
+    settings = {"HUB_STORE_URL": hub_cluster.url_for_hubs, "HUB_KEYS__FILE": str(hub_cluster.ring)}
     settings |= {"HUB_METRICS_BIND": bind, **({"TMPDIR": str(folder)} if folder else {})}
     return ["-m", "hub", "serve", *config, *options], settings
 

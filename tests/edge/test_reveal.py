@@ -101,7 +101,7 @@ async def test_history_is_rebuilt_and_believed_from_a_reveal_on(
     for position, number in ((at, 255), (after, 256)):
         shown = good(await reveal(operator, opened.sid, position=position, sections=["cart"]))
         assert shown == {"cart": {"n": number}}
-    async with Reader(hub_cluster.store_url, KeyRing.load(hub_cluster.ring)) as reader:
+    async with Reader(hub_cluster.url_for_hubs, KeyRing.load(hub_cluster.ring)) as reader:
         verdict = await judged(reader, opened.sid)
     assert (verdict.finding, verdict.entries) == (None, 259)
 

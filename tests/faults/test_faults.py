@@ -10,7 +10,7 @@ import pytest
 from tests.faults.catalogue import FAULTS
 from tests.faults.stage import Fault, perform
 
-pytestmark = [pytest.mark.faults, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.faults, pytest.mark.one_server, pytest.mark.timeout(120)]
 
 faults = pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)
 

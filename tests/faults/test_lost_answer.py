@@ -18,7 +18,7 @@ from tests.support.tabs import JSON_PATCH, as_service
 from tests.support.truth import store_of, truth
 from tests.support.waiting import eventually
 
-pytestmark = pytest.mark.faults
+pytestmark = [pytest.mark.faults, pytest.mark.one_server]
 
 ROUNDS = 60
 

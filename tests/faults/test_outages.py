@@ -26,7 +26,7 @@ from tests.support.stores import kill, pid_of
 from tests.support.tabs import Tab, open_with
 from tests.support.waiting import eventually
 
-pytestmark = [pytest.mark.faults, pytest.mark.timeout(300 if IS_LONG else 60)]
+pytestmark = [pytest.mark.faults, pytest.mark.one_server, pytest.mark.timeout(300 if IS_LONG else 60)]
 
 OUTAGES = 20 if IS_LONG else 3
 TABS = 3

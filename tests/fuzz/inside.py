@@ -51,7 +51,7 @@ class Inside(logging.Handler):
 
     def start(self) -> None:
         """Start the hub."""
-        flags = {"store_url": self._cluster.store_url, "keys.file": str(self._cluster.ring)}
+        flags = {"store_url": self._cluster.url_for_hubs, "keys.file": str(self._cluster.ring)}
         limits = {"limits.logins_per_minute": 0, "limits.messages_per_second": 0}
         settings = load_settings(
             self._cluster.folder / "hub.toml", {}, {**flags, **limits, "public_url": f"http://{HOST.decode()}"}

@@ -83,7 +83,7 @@ class Console:
 
     async def run(self, *arguments: str) -> bytes:
         """What a command of ``hub`` prints, on whichever stream."""
-        ours = {"HUB_STORE_URL": self.cluster.store_url, "HUB_KEYS__FILE": str(self.cluster.ring)}
+        ours = {"HUB_STORE_URL": self.cluster.url_for_hubs, "HUB_KEYS__FILE": str(self.cluster.ring)}
         ours |= {"HUB_CONFIG": str(self.cluster.folder / "hub.toml"), "HUB_TOKEN": SERVICE_KEY}
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "hub", *arguments),

@@ -20,7 +20,7 @@ from tests.support.nodes import ROOT, Cluster, Node, clean_environment
 from tests.support.tls_store import Authority, Tap
 from tests.support.waiting import eventually
 
-pytestmark = pytest.mark.edge
+pytestmark = [pytest.mark.edge, pytest.mark.one_server]
 
 PROTOCOL_WORDS = (b"EVALSHA", b"HGETALL", b"SSUBSCRIBE", b"hub:{")
 

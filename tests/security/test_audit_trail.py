@@ -72,7 +72,7 @@ def auditor(
     hub_cluster: Cluster, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Auditor]:
     """At the shared store."""
-    monkeypatch.setenv("HUB_STORE_URL", hub_cluster.store_url)
+    monkeypatch.setenv("HUB_STORE_URL", hub_cluster.url_for_hubs)
     monkeypatch.setenv("HUB_KEYS__FILE", str(hub_cluster.ring))
     outside: Any = Redis.from_url(hub_cluster.store_url)
     yield Auditor(hub_cluster, outside, capsys, KeyRing.load(hub_cluster.ring))
@@ -199,7 +199,7 @@ async def test_54_whoever_rewrites_a_history_whole_is_found_out_by_the_log(
 
 async def test_54_the_first_entry_of_a_trimmed_history_cannot_be_replaced(auditor: Auditor) -> None:
     """What came before it is gone; it says itself which chain value it continues, and its own follows from that."""
-    store = Store(auditor.cluster.store_url, auditor.ring, "writer")
+    store = Store(auditor.cluster.url_for_hubs, auditor.ring, "writer")
     await store.start(Ear())
     try:
         session = await history(store, 520, history_changes=256)

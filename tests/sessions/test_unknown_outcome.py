@@ -22,7 +22,7 @@ from tests.support.store_proxy import StoreProxy
 from tests.support.stores import test_store
 from tests.support.waiting import eventually
 
-pytestmark = pytest.mark.contract
+pytestmark = [pytest.mark.contract, pytest.mark.one_server]
 
 
 class Deaf:

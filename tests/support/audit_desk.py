@@ -50,7 +50,7 @@ class Desk:
         """Do something with a node's store."""
 
         async def doing() -> Any:
-            store = Store(self.cluster.store_url, self.ring, "desk")
+            store = Store(self.cluster.url_for_hubs, self.ring, "desk")
             await store.start(Ear())
             try:
                 return await act(store)

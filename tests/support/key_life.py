@@ -27,7 +27,7 @@ class Locksmith:
     @classmethod
     def of(cls, cluster: Cluster) -> Locksmith:
         """The one of this cluster."""
-        return cls(cluster.folder, cluster.ring, HUB_STORE_URL=cluster.store_url, HUB_KEYS__FILE=str(cluster.ring))
+        return cls(cluster.folder, cluster.ring, HUB_STORE_URL=cluster.url_for_hubs, HUB_KEYS__FILE=str(cluster.ring))
 
     async def run(self, *arguments: str) -> tuple[int, str, str]:
         """Exit code, output and error output of ``hub …``."""

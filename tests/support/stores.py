@@ -1,9 +1,10 @@
 """The store under the suite: the embedded Valkey, or what ``HUB_TEST_STORE`` names.
 
 ``redis`` is a ``redis-server`` from the path; ``sentinel`` and ``redis-sentinel`` are either of them with a replica,
-and a sentinel that nodes are told of instead. All have the interface, files, options and end of the embedded store, so
-tests stop, kill, freeze and restart each of them, and no sentinel takes that for a reason to promote (that it does is
-what ``faults/test_failover.py`` is about).
+and a sentinel that nodes are told of instead; ``cluster`` and ``redis-cluster`` are a cluster of one server, which
+serves all slots and refuses what crosses them (``store/test_cluster*.py`` have three with a replica each). All have the
+interface, files, options and end of the embedded store, so tests stop, kill, freeze and restart each of them, and no
+sentinel takes that for a reason to promote (that it does is what ``faults/test_failover.py`` is about).
 """
 
 from __future__ import annotations
@@ -13,9 +14,12 @@ import shutil
 import signal
 import subprocess
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
+
+from redis import Redis
 
 from hub.store.embedded import EmbeddedStore, _die_with_parent
+from hub.store.slots import SLOTS
 from tests.support.ports import free_port, is_open
 from tests.support.waiting import becomes
 
@@ -111,11 +115,52 @@ class WatchedRedisServer(Watched, RedisServer):
     """The same with another program."""
 
 
+class Clustered(Served):
+    """The same as all of a cluster."""
+
+    def __init__(self, data_dir: Path) -> None:
+        super().__init__(data_dir)
+        self._port, self._bus_port = free_port(), free_port()
+
+    def _command(self) -> list[str]:
+        options = {
+            "port": self._port,
+            "bind": "127.0.0.1",
+            "cluster-enabled": "yes",
+            "cluster-port": self._bus_port,
+            "cluster-announce-ip": "127.0.0.1",
+            "cluster-node-timeout": 2000,
+        }
+        return [*super()._command(), *(word for name, value in options.items() for word in (f"--{name}", str(value)))]
+
+    def url_for_hubs(self, url: str) -> str:
+        return f"redis+cluster://127.0.0.1:{self._port}"
+
+    def start(self) -> str:
+        url = super().start()
+        with Redis.from_url(url) as outside:
+
+            def asked(*words: str | int) -> str:
+                answer: Any = outside.execute_command("CLUSTER", *words)
+                return str(answer)
+
+            if "cluster_slots_assigned:0" in asked("INFO"):
+                asked("ADDSLOTSRANGE", 0, SLOTS - 1)
+            assert becomes(lambda: "cluster_state:ok" in asked("INFO"), START_SECONDS)  # it waits before it says so
+        return url
+
+
+class ClusteredRedisServer(Clustered, RedisServer):
+    """The same with another program."""
+
+
 SERVERS: dict[str, type[Served]] = {
     "valkey": Served,
     "redis": RedisServer,
     "sentinel": Watched,
     "redis-sentinel": WatchedRedisServer,
+    "cluster": Clustered,
+    "redis-cluster": ClusteredRedisServer,
 }
 
 

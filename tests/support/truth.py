@@ -32,7 +32,7 @@ class Truth:
 @asynccontextmanager
 async def store_of(cluster: Cluster) -> AsyncIterator[Store]:
     """The store, as no node: it listens to nothing and keeps no house."""
-    store = Store(cluster.store_url, KeyRing.load(cluster.ring), "truth")
+    store = Store(cluster.url_for_hubs, KeyRing.load(cluster.ring), "truth")
     await store.shards.find()
     try:
         yield store
