@@ -158,7 +158,11 @@ class Life:
         await eventually(is_noticed, MOST_SECONDS)
         assert self.cluster.store.start() == self.cluster.store_url
         for node in self.nodes:
-            await eventually(lambda: self._answers(node, opened, 200), MOST_SECONDS)  # noqa: B023  # awaited here
+            await eventually(lambda: self._all_answer(node, opened), MOST_SECONDS)  # noqa: B023  # awaited here
+
+    async def _all_answer(self, node: Node, opened: Opened) -> bool:
+        """Whichever of its workers takes the connection: asked often enough to have met each."""
+        return all([await self._answers(node, opened, 200) for _ in range(16)])
 
     async def _answers(self, node: Node, opened: Opened, status: int) -> bool:
         async with as_service(node) as service:

@@ -99,7 +99,7 @@ async def test_an_outage_of_the_store_logs_nobody_out(
                 await open_with(one, bearer(opened.token))
         await tab.until(lambda tab: _modes(tab)[-1:] == ["live"], SECONDS)
         await eventually(lambda: user.get("/readyz"), 200)
-        answer = await user.get("/v1/sessions/me/document")
+        answer = await eventually(lambda: user.get("/v1/sessions/me/document"), 200)
         assert good(answer)["cart"] == {"n": 1}
         assert answer.headers["ETag"] == f'"{done["position"]}"'
         last = good(await merge(user, "me", {"cart": {"n": 2}}))

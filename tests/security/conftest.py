@@ -10,9 +10,9 @@ from tests.security.gate import Gate, gate_of
 from tests.support.nodes import Cluster
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def shared_gate(hub_cluster: Cluster) -> Iterator[Gate]:
-    """One node and two apps for all tests."""
+    """One node and two apps for the tests of a file."""
     with gate_of(hub_cluster) as gate:
         yield gate
 
