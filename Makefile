@@ -52,7 +52,7 @@ check: setup
 	$(VENV)/bin/ruff check
 	$(VENV)/bin/ruff format --check
 	$(VENV)/bin/mypy hub tests demo_apps
-	$(PYTEST) -m 'not (edge or e2e or browser or faults or proxies or netns or redis_server)' --ignore tests/fuzz
+	$(PYTEST) $(PAIR) -m 'not (edge or e2e or browser or faults or proxies or netns or redis_server)' --ignore tests/fuzz
 
 faults: setup
 	servers=$$($(PY) -m tests.binaries servers) && eval "FAULTS=long $(PYTEST) $$servers tests/faults --timeout 300"

@@ -1,13 +1,14 @@
 """The listening socket: bound once, by the process that was started, and handed to whoever accepts on it."""
 
+import random
 import socket
-from urllib.parse import urlsplit
 
 from hub.cli import CommandError
 from hub.settings import split_bind
 
 BACKLOG = 16_384  # as many as the system allows (net.core.somaxconn): what does not fit tries again after 1, 3, 7 s
 ACCEPTED_AT_A_TIME = 4
+NOT_EPHEMERAL = range(10_240, 32_768)  # Linux and others give connections higher ones
 
 
 def listen(bind: str) -> socket.socket:
@@ -64,9 +65,8 @@ def is_free(port: int) -> bool:
 
 
 def free_port() -> int:
-    """A loopback port that nobody has at the moment."""
-    with listen("127.0.0.1:0") as listener:
-        return int(urlsplit(url_of(listener, tls=False)).port or 0)
+    """A loopback port that nobody has at the moment, and that no outgoing connection is given before it is used."""
+    return next(filter(is_free, random.SystemRandom().sample(NOT_EPHEMERAL, len(NOT_EPHEMERAL))))
 
 
 def _reason(error: OSError) -> str:

@@ -119,6 +119,8 @@ async def test_the_provider_ends_the_session_at_both_nodes(site: Site) -> None:
             assert tab.tab.code == 4500
 
 
+# asyncio leaves to the collector what was shaking hands over TLS when the other side was killed
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 async def test_a_killed_node_costs_its_tabs_a_moment_and_nothing_else(site: Site) -> None:
     """kill -9 under load: all tabs live on the other node, every acknowledged change heard once."""
     async with visitors(site) as (ada, tabs):
