@@ -153,12 +153,11 @@ async def test_a_reader_that_goes_away_is_counted_out(
     opened: Opened, user: httpx.AsyncClient, service: httpx.AsyncClient
 ) -> None:
     """The connection counts while it is open."""
-    path = f"/v1/sessions/{opened.sid}"
+
+    async def is_counted(connections: int) -> bool:
+        return bool(good(await service.get(f"/v1/sessions/{opened.sid}"))["connections"] == connections)
+
     async with events(user) as stream:
         await stream.next()
-        assert good(await service.get(path))["connections"] == 1
-
-    async def is_counted_out() -> bool:
-        return not good(await service.get(path))["connections"]
-
-    await eventually(is_counted_out)
+        await eventually(lambda: is_counted(1))
+    await eventually(lambda: is_counted(0))
