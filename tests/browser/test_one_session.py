@@ -143,7 +143,7 @@ async def test_ending_the_session_signs_every_tab_out_and_back_shows_nothing(run
             await page.go_back(wait_until="commit")
             await expect(page.locator("body")).not_to_contain_text("Secret Countess")
             assert "Secret Countess" not in await page.content()
-        # A page that hears of the end first leaves before the answer that clears its cookie: what is left opens nothing.
+        # A page that hears of the end leaves before the answer that clears its cookie: what is left opens nothing.
         left_over = {cookie["name"]: cookie["value"] for cookie in await context.cookies(running.url)}.get("hub", "")
         async with httpx.AsyncClient(base_url=running.url, cookies={"hub": left_over}) as visitor:
             assert (await visitor.get("/v1/sessions/me")).status_code == 401
