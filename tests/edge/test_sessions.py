@@ -12,6 +12,7 @@ import pytest
 from tests.support.answers import good, problem
 from tests.support.nodes import Cluster, Node
 from tests.support.tabs import Opened, bearer, log_in, open_tab
+from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.edge
 
@@ -100,7 +101,11 @@ async def test_a_session_is_shown_without_its_document(
         assert POSITION.fullmatch(said["position"])
     async with await open_tab(node, opened.token) as tab:
         await tab.until_live()
-        assert good(await user.get("/v1/sessions/me"))["connections"] == 1
+
+        async def is_counted() -> bool:
+            return bool(good(await user.get("/v1/sessions/me"))["connections"] == 1)
+
+        await eventually(is_counted)
 
 
 @pytest.mark.parametrize("sid", ["nonsense", "0" * 16 + "-" + "A" * 22, "%00", "a" * 3000, "..%2f..", "ME", "*"])
