@@ -15,6 +15,7 @@ from redis.asyncio.connection import AbstractConnection
 from redis.exceptions import AuthenticationError, NoPermissionError, RedisError, ResponseError
 from redis.exceptions import ConnectionError as RedisConnectionError
 
+from hub.store.asking import ask_all
 from hub.store.guide import check_stays_here
 from hub.store.store_url import Address
 
@@ -68,25 +69,8 @@ class Sentinels:
             return False
 
     async def _ask(self, is_enough: Callable[[list[Answer]], bool]) -> list[Answer]:
-        """What they say, until that is enough or all that can have answered."""
-        asking = [asyncio.ensure_future(self._ask_one(address)) for address in self.addresses]
-        found, errors = list[Answer](), list[BaseException]()
-        try:
-            for answer in asyncio.as_completed(asking):
-                try:
-                    found.append(await answer)
-                except (RedisError, OSError) as error:
-                    errors.append(error)
-                if is_enough(found):
-                    break
-        finally:
-            for task in asking:
-                task.cancel()
-            await asyncio.gather(*asking, return_exceptions=True)
-        if not found:
-            never = [error for error in errors if isinstance(error, AuthenticationError | NoSuchPrimary)]
-            raise next(iter(never or errors))
-        return found
+        asking = map(self._ask_one, self.addresses)
+        return await ask_all(asking, is_enough, never=(AuthenticationError, NoSuchPrimary))
 
     async def _ask_one(self, address: Address) -> Answer:
         connection = self._connect(address)

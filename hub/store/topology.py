@@ -15,6 +15,7 @@ from redis.asyncio.connection import AbstractConnection
 from redis.exceptions import AuthenticationError, NoPermissionError, RedisError, ResponseError
 from redis.exceptions import ConnectionError as RedisConnectionError
 
+from hub.store.asking import ask_all
 from hub.store.guide import check_stays_here
 from hub.store.info import read_info
 from hub.store.slots import SLOTS, Ranges, is_within, size
@@ -113,25 +114,9 @@ class Topology:
         return list(dict.fromkeys([*(each.primary for each in shards), *self.seeds, *replicas]))[:MOST_ASKED]
 
     async def _ask(self, addresses: Iterable[Address], is_enough: Callable[[list[View]], bool]) -> list[View]:
-        """What they say, until that is enough or all that can have answered."""
-        asking = [asyncio.ensure_future(self._ask_one(address)) for address in addresses]
-        found, errors = list[View](), list[BaseException]()
-        try:
-            for answer in asyncio.as_completed(asking):
-                try:
-                    found.append(await answer)
-                except (RedisError, OSError) as error:
-                    errors.append(error)
-                if found and is_enough(found):
-                    break
-        finally:
-            for task in asking:
-                task.cancel()
-            await asyncio.gather(*asking, return_exceptions=True)
-        if not found:
-            never = [error for error in errors if isinstance(error, AuthenticationError | NoCluster | NotAllowed)]
-            raise next(iter([*never, *errors]), RedisConnectionError("no server of the cluster is known"))
-        return found
+        return await ask_all(
+            map(self._ask_one, addresses), is_enough, never=(AuthenticationError, NoCluster, NotAllowed)
+        )
 
     async def _ask_one(self, address: Address) -> View:
         connection = self.connect(address)
