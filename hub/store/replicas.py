@@ -18,7 +18,6 @@ from redis.exceptions import NoPermissionError, ReadOnlyError, RedisError, Respo
 
 from hub.core.mode import Mode
 from hub.errors import ConfigurationError, HubError
-from hub.store import keys
 from hub.store.calls import Calls, Reply
 from hub.store.connecting import Connect, address_of
 from hub.store.store_url import Address
@@ -35,14 +34,8 @@ log = logging.getLogger("hub.store.replicas")
 class Replicas:
     """Watches them; keeps ``calls.replicas`` true."""
 
-    def __init__(
-        self,
-        connect: Connect,
-        calls: Calls,
-        on_isolated: Callable[[Mode], None],
-        probe: Callable[[], str] = lambda: keys.PROBE,
-    ) -> None:
-        self._guide, self._calls, self._on_isolated, self._probe = connect.guide, calls, on_isolated, probe
+    def __init__(self, connect: Connect, calls: Calls, on_isolated: Callable[[Mode], None]) -> None:
+        self._guide, self._calls, self._on_isolated = connect.guide, calls, on_isolated
         self._are_expected = False  # whether there have been any: where one may be promoted none may just vanish
 
     # start
@@ -106,7 +99,7 @@ class Replicas:
             await self._count()
             if not self._may_be_isolated:
                 return True
-            answered = await self._calls.call_to_any("SET", self._probe(), "1", "EX", "60")
+            answered = await self._calls.call_to_any("SET", self._calls.probe(), "1", "EX", "60")
         except (HubError, ResponseError):
             return False
         if _is_at_one(answered.copies):
@@ -145,7 +138,7 @@ class Replicas:
             self._heard(await _ask(connection, "ROLE"))
             if not self._may_be_isolated:
                 return True
-            await _ask(connection, "SET", self._probe(), "1", "EX", "60")
+            await _ask(connection, "SET", self._calls.probe(), "1", "EX", "60")
             copies = await _ask(connection, "WAIT", 1, CONFIRM_MS)
         except ReadOnlyError:
             return self._guide is None  # a replica that was named as the store can be read; one that became one, not

@@ -38,7 +38,7 @@ class Shard:
         self.health = Health(connect, self.probe)
         self.calls = Calls(connect, self.health.failed, self.clock.heard, durability)
         self.calls.probe = self.probe
-        self.replicas = Replicas(connect, self.calls, self.health.failed, self.probe)
+        self.replicas = Replicas(connect, self.calls, self.health.failed)
         self.line = Line(connect, self.calls, self.tag)
         self.health.is_trusted = self.replicas.is_trusted
         self.health.listeners.append(self._on_mode)

@@ -10,7 +10,6 @@ import os
 import shutil
 import signal
 import subprocess
-import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -25,6 +24,7 @@ from redis.retry import Retry
 from hub.store.embedded import _die_with_parent
 from tests.support.ports import free_port
 from tests.support.stores import program_wanted
+from tests.support.waiting import becomes
 
 NAME = "main"
 SECONDS = 20.0
@@ -126,11 +126,8 @@ class Server:
 
 def wait_for(fact: Callable[[], Any], seconds: float = SECONDS) -> None:
     """Until it holds. Raises ``TimeoutError``."""
-    deadline = time.monotonic() + seconds
-    while not fact():
-        if time.monotonic() > deadline:
-            raise TimeoutError
-        time.sleep(0.02)
+    if not becomes(fact, seconds):
+        raise TimeoutError
 
 
 class Replicated:
