@@ -6,8 +6,9 @@ bound to the name in ``profile`` both ways. A browser may keep the page for as l
 
 from __future__ import annotations
 
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
+
+from tests.support.served import Served
 
 PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><title>Life of a page</title>
 <link rel="icon" href="data:,"><h1>A page</h1><p data-status></p><p data-mode></p><input id="name">
@@ -51,21 +52,12 @@ field.addEventListener('input', () => {
 POLICY = "default-src 'none'; script-src 'self'; connect-src 'self'; img-src data:"
 
 
-class ClientPage:
+class ClientPage(Served):
     """Started by ``with``; an upstream for an app under any prefix."""
 
     def __init__(self, prefix: str) -> None:
         self._prefix = prefix
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
-        self.url = f"http://127.0.0.1:{self._server.server_port}"
-
-    def __enter__(self) -> ClientPage:
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._server.shutdown()
-        self._server.server_close()
+        super().__init__(self._handler())
 
     def _handler(self) -> type[BaseHTTPRequestHandler]:
         files = {

@@ -5,10 +5,11 @@ Browsers may keep either for ten minutes: the app forgot to forbid it.
 
 from __future__ import annotations
 
-import threading
 from html import escape
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from urllib.parse import unquote
+
+from tests.support.served import Served
 
 PLAIN = """<!doctype html><html lang="en"><meta charset="utf-8"><title>Private page</title>
 <h1>The private page of {user}</h1>"""
@@ -24,21 +25,12 @@ session.on('ended', ({ reason }) => location.replace(`/auth/signed-out?reason=${
 """
 
 
-class LivePage:
+class LivePage(Served):
     """Started by ``with``. ``visits`` counts the requests."""
 
     def __init__(self) -> None:
         self.visits = 0
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
-        self.url = f"http://127.0.0.1:{self._server.server_port}"
-
-    def __enter__(self) -> LivePage:
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._server.shutdown()
-        self._server.server_close()
+        super().__init__(self._handler())
 
     def _handler(self) -> type[BaseHTTPRequestHandler]:
         app = self
